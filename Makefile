@@ -1,0 +1,64 @@
+# `make demo` shows Operator at work, `make test` checks it. Both set up what they need.
+SHELL := /bin/bash
+BIN := .cache/venv/bin
+PY := $(BIN)/python
+WORKERS ?= 0
+KILLS ?= 200
+PYTEST_ARGS ?=
+# All of flake8-async but: a timeout may be data, and a port's method may be async though one adapter awaits nothing.
+ASYNC_RULES := --enable=ASYNC --disable=ASYNC109,ASYNC124
+# What must also type-check for the platforms it is written for, though the daemon runs on Linux.
+PORTABLE := $(wildcard supervisor/domain supervisor/ports.py supervisor/hook.py supervisor/ptyhost.py clients/api)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test fix lint types imports pytest faults agents bench lock clean
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make the environment in .cache/venv (every target below does)
+	@.ci/setup
+
+demo: setup ## see Operator at work with a rehearsal agent (KEEP=1 keeps it up, ASK=1 lets you decide)
+	@$(BIN)/operator demo
+
+test: lint types imports pytest ## lint, types, imports, then all tests (WORKERS=2 for parallel ones)
+
+fix: setup ## format, and repair what ruff can repair
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lint: setup ## ruff and flake8-async
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/flake8-async $(ASYNC_RULES) $$(find $(wildcard supervisor clients tests) -name '*.py' -not -path '*/node_modules/*')
+
+types: setup ## mypy --strict, and of the portable parts for Windows and macOS too
+	@$(BIN)/mypy
+	@for platform in win32 darwin; do $(BIN)/mypy --platform $$platform --cache-dir .cache/mypy/$$platform $(PORTABLE) || exit; done
+
+imports: setup ## who may import whom (import-linter)
+	@$(BIN)/lint-imports --no-logo --cache-dir .cache/importlinter
+
+pytest: setup ## the tests alone (PYTEST_ARGS="-k queue")
+	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+faults: setup ## kill things at KILLS=200 random points, and look at what is left
+	@$(PY) -m pytest tests/faults --kills=$(KILLS) $(PYTEST_ARGS)
+
+agents: ## test against the real agent CLIs, offline (the first time it installs them from npm: 240 MB)
+	@.ci/setup --agents
+	@$(PY) -m pytest tests/agents -m agents $(PYTEST_ARGS)
+
+bench: setup ## measure the numbers Operator has to hold
+	@$(PY) -m pytest tests/bench -m bench -s $(PYTEST_ARGS)
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	@uv pip compile pyproject.toml --extra test --group build --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: ## remove the environment and all caches
+	@rm -rf .cache .hypothesis
+	@find supervisor clients tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+"""Operator's daemon: it supervises AI coding agents that work in persistent terminals."""
