@@ -1,0 +1,1 @@
+"""How Operator reaches the outside: each file implements one port, and none imports another."""

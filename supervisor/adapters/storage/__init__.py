@@ -1,0 +1,1 @@
+"""The store's disk: SQLAlchemy Core over SQLite, migrated by alembic."""

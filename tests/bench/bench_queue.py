@@ -1,0 +1,102 @@
+"""How long the queue takes to line a ticket up and to decide which one is next, with 10,000 waiting.
+
+The bar is 1 ms a decision, with the index and the caps that the daemon uses; commits are measured elsewhere.
+A decision waits for nothing, so what is measured is processor time: a busy machine does not change it.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from time import thread_time
+
+import pytest
+from attrs import evolve
+
+from supervisor.actors.queue.shelf import Shelf
+from supervisor.domain.config import Config, DriverConfig, ProjectConfig, QueueConfig
+from supervisor.domain.ids import TicketId, agent_id_for
+from supervisor.domain.issue_type import BUILT_IN
+from supervisor.domain.queue import Load, Settings
+from supervisor.domain.ticket import Launching, Queued, Ticket
+
+pytestmark = pytest.mark.bench
+
+WAITING = 10_000
+DECISIONS = 2_000
+BAR = 0.001
+"""Seconds for one decision."""
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+CONFIG = Config(
+    queue=QueueConfig(max_agents=8, max_per_project=2),
+    projects={f"project-{number}": ProjectConfig(".") for number in range(10)},
+    drivers={name: DriverConfig((name,), max_agents=4) for name in ("claude", "codex", "gemini")},
+)
+
+
+def _crowd(rng: random.Random) -> list[Ticket]:
+    types, projects, drivers = sorted(BUILT_IN), sorted(CONFIG.projects), sorted(CONFIG.drivers)
+    return [
+        Ticket(
+            id=TicketId(f"ENG-{number}"),
+            title=f"ticket {number}",
+            type=rng.choice(types),
+            status=Queued(NOON),
+            created_at=NOON + timedelta(seconds=rng.randrange(10**6)),
+            updated_at=NOON,
+            project=rng.choice(projects),
+            driver=rng.choice(drivers),
+            priority=rng.choice([None, 1, 2, 3, 4]),
+        )
+        for number in range(WAITING + DECISIONS)
+    ]
+
+
+def _timed(work: Callable[[Ticket], object], over: Sequence[Ticket]) -> list[float]:
+    times = []
+    for each in over:
+        began = thread_time()
+        work(each)
+        times.append(thread_time() - began)
+    return times
+
+
+def _report(what: str, times: list[float]) -> None:
+    ranked = sorted(times)
+    p99 = ranked[int(len(ranked) * 0.99)]
+    print(
+        f"\n{what}, {WAITING:,} waiting: p50 {median(ranked) * 1e6:.1f} µs, p99 {p99 * 1e6:.1f} µs, "
+        f"max {ranked[-1] * 1e6:.0f} µs (bar {BAR * 1e6:.0f} µs)"
+    )
+    assert median(ranked) < BAR
+    assert p99 < BAR
+
+
+def test_enqueue_and_dispatch_with_ten_thousand_waiting() -> None:
+    tickets = _crowd(random.Random(5))
+    shelf = Shelf(Settings.of(CONFIG))
+    began = thread_time()
+    shelf.load(tickets[:WAITING])
+    print(f"\nload of {WAITING:,} tickets: {(thread_time() - began) * 1e3:.0f} ms")
+
+    def enqueue(ticket: Ticket) -> None:
+        assert shelf.assessed(ticket, NOON) is ticket.status
+        shelf.put(ticket)
+
+    _report("enqueue", _timed(enqueue, tickets[WAITING:]))
+
+    def dispatch(_: Ticket) -> None:
+        chosen = shelf.backlog.best(Load(), shelf.settings)
+        assert chosen is not None
+        taken = shelf.tickets[chosen[0]]
+        shelf.put(evolve(taken, status=Launching(NOON, agent_id_for(taken.id, 1))))
+
+    _report("dispatch", _timed(dispatch, tickets[WAITING:]))
+    assert len(shelf.held()) == DECISIONS
+    assert len(shelf.backlog) == WAITING
+
+    held = [shelf.backlog.best(Load(), shelf.settings)] * CONFIG.queue.max_agents
+    crowded = Load.of(each[1] for each in held if each is not None)
+    _report(
+        "refusal when all slots are taken", _timed(lambda _: shelf.backlog.best(crowded, shelf.settings), tickets[:500])
+    )
