@@ -1,0 +1,1 @@
+"""What Operator knows about each agent CLI."""

@@ -1,0 +1,5 @@
+"""Git worktrees, one for each ticket."""
+
+from supervisor.adapters.workspaces.git import GitWorkspaces
+
+__all__ = ["GitWorkspaces"]
