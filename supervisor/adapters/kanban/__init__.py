@@ -1,0 +1,1 @@
+"""Boards: one module or package for each provider."""
