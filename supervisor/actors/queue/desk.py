@@ -1,0 +1,116 @@
+"""The queue's way to write: tickets with their entries and board writes, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import field, frozen
+
+from supervisor.actors.kit import Bell, Clock
+from supervisor.actors.queue.shelf import Shelf
+from supervisor.actors.store import Store
+from supervisor.domain.activity import Entry, Value
+from supervisor.domain.lifecycle import board_write
+from supervisor.domain.queue import Route
+from supervisor.domain.ticket import (
+    WAITING,
+    BoardWrite,
+    Cancelled,
+    Done,
+    Ticket,
+    TicketStatus,
+    move,
+)
+from supervisor.ports import Record
+
+
+@frozen
+class Change:
+    """One ticket's next record, with the entry that tells it and what is stored with it."""
+
+    ticket: Ticket
+    kind: str | None
+    """None: nothing that anybody needs to be told, such as a file that we moved ourselves."""
+    before: TicketStatus | None = None
+    """The status it leaves, when it moves; its board is told of moves."""
+    also: tuple[Record, ...] = ()
+    data: dict[str, Value] = field(factory=dict)
+
+
+class Desk:
+    """A part of the queue actor: used in its task only."""
+
+    def __init__(self, store: Store, shelf: Shelf, clock: Clock, outbox_bell: Bell) -> None:
+        self.store = store
+        self.shelf = shelf
+        self.clock = clock
+        self._outbox_bell = outbox_bell
+        self._number = 0
+
+    async def load(self) -> None:
+        """Take everything from the store, and continue the numbering of board writes."""
+        self.shelf.load(await self.store.load(Ticket))
+        self._number = max((each.number for each in await self.store.load(BoardWrite)), default=0)
+        await self.reassess(list(self.shelf.tickets.values()))
+
+    async def reassess(self, tickets: Sequence[Ticket]) -> None:
+        """Move waiting tickets in or out of the line, as what they wait for came or went."""
+        for ticket in tickets:
+            status = self.shelf.assessed(ticket, self.clock())
+            if status is not ticket.status:
+                await self.move(ticket, status)
+
+    async def move(self, ticket: Ticket, status: TicketStatus, before: TicketStatus | None = None) -> Ticket:
+        """Commit a ticket's new status with its entry and, where its board wants to know, the intent to write."""
+        moved = move(ticket, status)
+        await self.apply([Change(moved, f"ticket.{moved.status_name}", before or ticket.status)])
+        return moved
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Commit tickets with their entries and board writes in one transaction, then look at who waited for them."""
+        if not changes:
+            return
+        now = self.clock()
+        puts: list[Record] = []
+        for change in changes:
+            puts += [change.ticket, *change.also]
+            write = self._board_write(change.ticket, change.before, now) if change.before is not None else None
+            if write is not None:
+                puts.append(write)
+        entries = [_entry(change.kind, change, now) for change in changes if change.kind is not None]
+        await self.store.commit(*puts, entries=entries)
+        for change in changes:
+            self.shelf.put(change.ticket)
+        self._outbox_bell.ring()
+        for change in changes:
+            if change.before is None or isinstance(change.ticket.status, Done | Cancelled):
+                waiting = (each for each in self.shelf.dependents(change.ticket) if isinstance(each.status, WAITING))
+                await self.reassess(list(waiting))
+
+    def route(self, collection: str | None) -> Route:
+        return self.shelf.settings.collections.get(collection or "", Route())
+
+    def _board_write(self, ticket: Ticket, before: TicketStatus, now: datetime) -> BoardWrite | None:
+        """The intent to tell the ticket's board of its move, if the board is to know."""
+        kind = board_write(before, ticket.status)
+        if kind is None or ticket.collection is None or ticket.external_id is None:
+            return None
+        if not self.route(ticket.collection).write_back or ticket.closed_on_board:
+            return None
+        self._number += 1
+        return BoardWrite(
+            id=f"{ticket.id}.{self._number}",
+            number=self._number,
+            collection=ticket.collection,
+            ticket_id=ticket.id,
+            external_id=ticket.external_id,
+            kind=kind,
+            at=now,
+            note=ticket.reason or "",
+            branch=ticket.branch,
+        )
+
+
+def _entry(kind: str, change: Change, now: datetime) -> Entry:
+    ticket = change.ticket
+    data: dict[str, Value] = {"title": ticket.title, "reason": ticket.reason, **change.data}
+    return Entry(kind, now, ticket.id, ticket.agent_id, data)

@@ -1,0 +1,6 @@
+"""One agent's session: the handle others hold, and the actor behind it."""
+
+from supervisor.actors.session.actor import SessionActor
+from supervisor.actors.session.handle import SessionHandle
+
+__all__ = ["SessionActor", "SessionHandle"]

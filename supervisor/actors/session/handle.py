@@ -1,0 +1,107 @@
+"""What others may ask of a session."""
+
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import trio
+from attrs import frozen
+
+from supervisor.actors.kit import Inbox, Reply, Watch, ask
+from supervisor.domain.agent import Delivery, DeliveryState
+from supervisor.domain.errors import SessionGone, TooSlow
+from supervisor.domain.ids import AgentId, DeliveryId
+from supervisor.ports import Attach, Session
+
+BACKEND_DEADLINE = 15.0
+"""Seconds that a terminal backend has for one call."""
+
+
+@frozen
+class Deliver:
+    delivery_id: DeliveryId
+    text: str
+    origin: str
+    reply: Reply[Delivery]
+
+
+@frozen
+class Interrupt:
+    reply: Reply[None]
+
+
+@frozen
+class End:
+    """End the agent: politely first, if its driver knows how."""
+
+    politely: bool
+    reason: str
+    reply: Reply[None]
+
+
+Message = Deliver | Interrupt | End
+
+
+class SessionHandle:
+    """What others may do with a session. Works, for reading, also after the agent is gone."""
+
+    def __init__(self, session: Session, inbox: Inbox[Message], deliveries: dict[DeliveryId, Watch[Delivery]]) -> None:
+        self._session = session
+        self._inbox = inbox
+        self._deliveries = deliveries
+        self._closed: str | None = None
+
+    @property
+    def agent_id(self) -> AgentId:
+        return self._session.agent_id
+
+    def close(self, why: str) -> None:
+        """The agent is gone: from now on there is nothing to ask of it."""
+        self._closed = why
+
+    def _living(self) -> Inbox[Message]:
+        if self._closed is not None:
+            raise SessionGone(f"agent {self.agent_id} {self._closed}; nothing was typed")
+        return self._inbox
+
+    @property
+    def session_id(self) -> str:
+        return self._session.session_id
+
+    @property
+    def deliveries(self) -> Mapping[DeliveryId, Watch[Delivery]]:
+        return MappingProxyType(self._deliveries)
+
+    async def deliver(self, delivery_id: DeliveryId, text: str, origin: str) -> Delivery:
+        """Store a text for the agent; it is typed as soon as the agent can take it. The same id delivers once."""
+        return await ask(self._living(), lambda reply: Deliver(delivery_id, text, origin, reply))
+
+    async def prompt(self, text: str, origin: str = "person", wait: float = 2.0) -> Delivery:
+        """Deliver a person's text and wait up to `wait` seconds to learn what became of it."""
+        stored = await self.deliver(DeliveryId(f"{self.agent_id}.{secrets.token_hex(4)}"), text, origin)
+        with trio.move_on_after(wait):
+            return await self._deliveries[stored.id].until(lambda each: each.state is not DeliveryState.PENDING)
+        return self._deliveries[stored.id].value
+
+    async def interrupt(self) -> None:
+        """Press the key that stops a turn."""
+        await ask(self._living(), Interrupt)
+
+    async def end(self, reason: str, *, politely: bool) -> None:
+        """Begin to end the agent; its exit is seen in its activity."""
+        await ask(self._living(), lambda reply: End(politely, reason, reply))
+
+    async def screen(self) -> str:
+        with trio.move_on_after(BACKEND_DEADLINE):
+            return await self._session.screen()
+        raise TooSlow(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
+
+    async def transcript(self, offset: int, limit: int) -> tuple[int, bytes]:
+        return await self._session.read(offset, limit)
+
+    @property
+    def transcript_end(self) -> int:
+        return self._session.end
+
+    def attach(self) -> Attach:
+        return self._session.attach()

@@ -1,0 +1,5 @@
+"""Boards, both ways."""
+
+from supervisor.actors.sync.sync import Sync
+
+__all__ = ["Sync"]
