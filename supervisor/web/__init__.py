@@ -1,0 +1,1 @@
+"""The edge: REST and the activity stream. What comes in is hostile until it is a record."""

@@ -1,0 +1,138 @@
+"""Agents: look at them, type to them, end them."""
+
+from http import HTTPStatus
+
+from attrs import field, frozen, validators
+
+from supervisor.domain.activity import Filter
+from supervisor.domain.agent import OVER, DeliveryState
+from supervisor.domain.ids import AgentId, Seq
+from supervisor.domain.views import (
+    AgentList,
+    AgentView,
+    AttachView,
+    DeliveryView,
+    EventView,
+    History,
+    StateView,
+    delivery_view,
+)
+from supervisor.domain.wire import from_json
+from supervisor.web.glue import Answer, Raw, Routes
+from supervisor.web.house import House
+from supervisor.web.looks import agent_now
+
+routes = Routes("agents")
+
+LISTED = 1000
+STATES = 1000
+"""How many entries of an agent's history are told, from its beginning."""
+_BIG = 2**53 - 1
+
+
+@frozen
+class Prompt:
+    text: str = field(validator=[validators.min_len(1), validators.max_len(1_500_000)])
+
+
+@frozen
+class Stretch:
+    """Which part of a transcript."""
+
+    offset: int = field(default=0, validator=[validators.ge(0), validators.le(_BIG)])
+    limit: int = field(default=65536, validator=[validators.ge(1), validators.le(1024 * 1024)])
+
+
+@routes.get("/agents")
+async def everyone(house: House) -> AgentList:
+    """All agents that are remembered, newest first."""
+    return _listed(house, list(house.fleet.agents))
+
+
+@routes.get("/agents/active")
+async def active(house: House) -> AgentList:
+    """The agents that are not over, newest first."""
+    return _listed(house, [each.id for each in house.fleet.agents.values() if not isinstance(each.phase, OVER)])
+
+
+def _listed(house: House, ids: list[AgentId]) -> AgentList:
+    ids.sort(key=lambda each: (house.fleet.agents[each].started_at, each), reverse=True)
+    return AgentList(tuple(agent_now(house, each) for each in ids[:LISTED]), len(ids))
+
+
+@routes.get("/agents/{agent}")
+async def show(house: House, agent: str) -> AgentView:
+    """One agent, by its id or its ticket's."""
+    return agent_now(house, house.fleet.resolve(agent))
+
+
+@routes.post("/agents/{agent}/prompt", statuses=(200, 202))
+async def prompt(house: House, agent: str, body: Prompt) -> Answer[DeliveryView]:
+    """Type a text into the agent's terminal. 202: it is stored, and typed once the agent can take it."""
+    session = house.fleet.session(house.fleet.resolve(agent))
+    delivery = await session.prompt(body.text, origin="person", wait=2.0)
+    pending = delivery.state is DeliveryState.PENDING
+    return Answer(HTTPStatus.ACCEPTED if pending else HTTPStatus.OK, delivery_view(delivery))
+
+
+@routes.post("/agents/{agent}/interrupt")
+async def interrupt(house: House, agent: str) -> AgentView:
+    """Press the key that stops the agent's turn."""
+    agent_id = house.fleet.resolve(agent)
+    await house.fleet.session(agent_id).interrupt()
+    return agent_now(house, agent_id)
+
+
+@routes.post("/agents/{agent}/stop")
+async def stop(house: House, agent: str) -> AgentView:
+    """Begin to end the agent and its process group; its ticket waits until somebody retries it."""
+    agent_id = house.fleet.resolve(agent)
+    await house.queue.stop(agent_id)
+    return agent_now(house, agent_id)
+
+
+@routes.get("/agents/{agent}/attach")
+async def attach(house: House, agent: str) -> AttachView:
+    """How to reach the agent's session from a terminal."""
+    agent_id = house.fleet.resolve(agent)
+    return AttachView(agent_id, house.fleet.session(agent_id).attach().argv)
+
+
+@routes.get("/agents/{agent}/screen", media="text/plain; charset=utf-8")
+async def screen(house: House, agent: str) -> Raw:
+    """What the agent's terminal shows."""
+    text = await house.fleet.session(house.fleet.resolve(agent)).screen()
+    return Raw(text.encode("utf-8", "replace"))
+
+
+@routes.get(
+    "/agents/{agent}/transcript",
+    media="application/octet-stream",
+    headers={"X-Offset": "Where in the transcript the answer begins: later than asked for if that part is gone."},
+)
+async def transcript(house: House, agent: str, query: Stretch) -> Raw:
+    """What the agent wrote to its terminal, by offset."""
+    session = house.fleet.session(house.fleet.resolve(agent))
+    begins, content = await session.transcript(query.offset, query.limit)
+    return Raw(content, {"X-Offset": str(begins)})
+
+
+@routes.get("/agents/{agent}/diff", media="text/x-diff; charset=utf-8", deadline=60.0)
+async def diff(house: House, agent: str) -> Raw:
+    """A patch of what the agent's worktree holds beyond its base."""
+    text = await house.fleet.diff(house.fleet.resolve(agent))
+    return Raw(text.encode("utf-8", "surrogateescape"))
+
+
+@routes.get("/agents/{agent}/history")
+async def history(house: House, agent: str) -> History:
+    """The agent's states, oldest first, with their proofs."""
+    agent_id = house.fleet.resolve(agent)
+    found = await house.activity.page(Seq(0), STATES, Filter(kinds=("agent.*",), agent=agent_id))
+    return History(agent_id, tuple(_state(from_json(each, EventView)) for each in found))
+
+
+def _state(event: EventView) -> StateView:
+    evidence = event.data.get("evidence") or event.data.get("reason") or ""
+    source = event.data.get("source") or "operator"
+    return StateView(event.kind.removeprefix("agent."), event.at, str(source), str(evidence))

@@ -1,0 +1,148 @@
+"""What the edge reads and asks: the actors' handles, gathered in one record, behind a gate."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from supervisor.actors.activity import ActivityLog
+from supervisor.domain.agent import Activity, Agent, Delivery
+from supervisor.domain.errors import Unavailable
+from supervisor.domain.ids import AgentId, TicketId
+from supervisor.domain.issue_type import IssueType
+from supervisor.domain.steps import Progress
+from supervisor.domain.ticket import Ticket
+from supervisor.domain.views import CollectionView, StatusView, SyncView
+from supervisor.ports import Attach, Edit, Exported, TicketDraft
+
+
+class QueueHandle(Protocol):
+    @property
+    def tickets(self) -> Mapping[TicketId, Ticket]: ...
+
+    def find(self, ref: str) -> Ticket:
+        """By id, board key or unambiguous alias. Raises NotFound or Ambiguous."""
+
+    def line(self, limit: int) -> Sequence[Ticket]:
+        """Those that wait, in the order they will be taken."""
+
+    async def launch(self, ticket_id: TicketId, force: bool) -> AgentId: ...
+
+    async def cancel(self, ticket_id: TicketId, reason: str) -> Ticket: ...
+
+    async def retry(self, ticket_id: TicketId) -> Ticket: ...
+
+    async def done(self, ticket_id: TicketId) -> Ticket: ...
+
+    async def clean(self, ticket_id: TicketId) -> Exported: ...
+
+    async def stop(self, agent_id: AgentId) -> Ticket:
+        """End an agent; its ticket waits until somebody retries it."""
+
+    async def pause(self, reason: str | None, who: str) -> object: ...
+
+    async def resume(self, who: str) -> None: ...
+
+
+class SyncHandle(Protocol):
+    async def now(self, collection: str | None) -> SyncView: ...
+
+    def collections(self) -> Sequence[CollectionView]: ...
+
+    async def create(self, draft: TicketDraft) -> Ticket: ...
+
+    async def edit(self, ticket_id: TicketId, edit: Edit) -> Ticket: ...
+
+    async def body(self, ticket_id: TicketId) -> str: ...
+
+
+class SessionDoor(Protocol):
+    async def prompt(self, text: str, origin: str = "person", wait: float = 2.0) -> Delivery: ...
+
+    async def interrupt(self) -> None: ...
+
+    async def screen(self) -> str: ...
+
+    async def transcript(self, offset: int, limit: int) -> tuple[int, bytes]: ...
+
+    def attach(self) -> Attach: ...
+
+
+class FleetHandle(Protocol):
+    @property
+    def agents(self) -> Mapping[AgentId, Agent]: ...
+
+    @property
+    def activities(self) -> Mapping[AgentId, Activity]: ...
+
+    def resolve(self, ref: str) -> AgentId:
+        """By agent id, or by ticket id. Raises NotFound."""
+
+    def session(self, agent_id: AgentId) -> SessionDoor:
+        """Raises NotFound or SessionGone."""
+
+    async def settled(self, agent_id: AgentId) -> Agent:
+        """Waits until the launch has succeeded or failed."""
+
+    async def diff(self, agent_id: AgentId) -> str: ...
+
+
+class ReviewHandle(Protocol):
+    @property
+    def progress(self) -> Mapping[AgentId, Progress]: ...
+
+
+@frozen
+class House:
+    """Everything the edge serves from."""
+
+    queue: QueueHandle
+    sync: SyncHandle
+    fleet: FleetHandle
+    review: ReviewHandle
+    activity: ActivityLog
+    types: Mapping[str, IssueType]
+    status: Callable[[], StatusView]
+
+
+@frozen
+class About:
+    """What is known of the daemon before anything else works."""
+
+    version: str
+    directory_name: str
+
+
+Requests = Counter[tuple[str, str, int]]
+"""How many requests were answered, by method, route and status."""
+
+
+class Gate:
+    """Stands before the house: sockets are bound first, and until agents are adopted nothing is served."""
+
+    def __init__(self, about: About) -> None:
+        self.about = about
+        self.requests: Requests = Counter()
+        self.subscribers = 0
+        """Streams that are open now."""
+        self._house: House | None = None
+
+    def open(self, house: House) -> None:
+        """Serve from `house` from now on."""
+        self._house = house
+
+    def close(self) -> None:
+        """Serve nothing any more."""
+        self._house = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._house is not None
+
+    @property
+    def house(self) -> House:
+        """What is served from. Raises Unavailable while there is nothing yet."""
+        if self._house is None:
+            raise Unavailable("Operator is starting or stopping.", hint="Ask again in a second.")
+        return self._house
