@@ -1,0 +1,110 @@
+"""Views to render."""
+
+from datetime import UTC, datetime, timedelta
+
+from attrs import evolve
+
+from supervisor.domain import views
+
+NOW = datetime(2026, 11, 24, 14, 6, 30, tzinfo=UTC)
+
+
+def ago(**parts: float) -> datetime:
+    return NOW - timedelta(**parts)
+
+
+AGENT = views.AgentView(
+    id="ENG-14~1",
+    ticket_id="ENG-14",
+    ticket_type="FEAT",
+    title="Dark mode",
+    project="app",
+    state=views.StateView("running", ago(minutes=11), "title", "busy: ⠂ claude"),
+    status="running",
+    needs=None,
+    stalled=False,
+    review_id=None,
+    mode="autonomous",
+    attempt=1,
+    started_at=ago(minutes=12),
+    current_step="build",
+    step_number=2,
+    step_count=4,
+    driver="claude",
+    backend="tmux",
+    branch="operator/ENG-14",
+    worktree_path="/work/ENG-14",
+    session_id="op-ENG-14~1",
+    phase="opened",
+    phase_reason=None,
+    exit=None,
+    last_title="⠂ claude",
+)
+ASKING = evolve(
+    AGENT,
+    id="ENG-19~2",
+    ticket_id="ENG-19",
+    state=views.StateView("awaiting_input", ago(seconds=20), "screen", "a dialog"),
+    status="awaiting_input",
+    needs="codex wants: rm -rf build\x1b[31m",
+    driver="codex",
+    attempt=2,
+)
+TICKET = views.TicketView(
+    id="ENG-20",
+    external_key="ENG-20",
+    url=None,
+    title="Null in invoice total",
+    type="FIX",
+    status="queued",
+    since=ago(hours=1),
+    reason=None,
+    until=None,
+    priority=1,
+    project=None,
+    driver=None,
+    labels=(),
+    blocked_by=(),
+    collection="backend",
+    step=None,
+    attempts=0,
+    launches=0,
+    agent_id=None,
+    branch=None,
+    problem=None,
+    closed_on_board=False,
+    no_changes=False,
+    dirty=False,
+    created_at=ago(hours=1),
+    updated_at=ago(hours=1),
+)
+PARKED = evolve(
+    TICKET,
+    id="WEB-80",
+    type="TASK",
+    status="parked",
+    reason="retry: exit 1",
+    until=NOW + timedelta(seconds=40),
+)
+BACKEND = views.CollectionView("backend", "local", "/tickets", ago(seconds=14), None, None, None, None, 0, ())
+LIMITED = views.CollectionView(
+    "web", "local", "/web", ago(hours=3), None, "transport", "cannot be read", NOW + timedelta(seconds=40), 2, ()
+)
+STATUS = views.StatusView(
+    version="0.4.0",
+    paused=False,
+    pause_reason=None,
+    counts=views.QueueStatus(12, 2, 1, 5, 1, 0, 0, {"FIX": 12}),
+    max_agents=4,
+    agents=3,
+    needs_you=1,
+    collections=(BACKEND, LIMITED),
+    backends=(views.BackendView("tmux", True, "3.5a"),),
+    drivers=(views.DriverView("claude", "command", ("claude",)),),
+    projects=("app",),
+    streams=views.StreamsView("ws://127.0.0.1:7009/api/v1/activity"),
+    since=ago(hours=5),
+    state_dir="/state",
+    head=42,
+    warnings=(),
+)
