@@ -1,0 +1,56 @@
+"""A stand-in model, a receiver of hooks and a HOME for each test; and a table of what was measured, at the end."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from tests.agents.claude import PROGRAM, Home
+from tests.agents.hooks import Hooks, receiving
+from tests.fakes.model.server import Model, serving
+
+Measured = Callable[[str, float], None]
+_MEASURED = pytest.StashKey[list[tuple[str, float]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_MEASURED] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    measured = config.stash[_MEASURED]
+    if measured:
+        terminalreporter.section("measured, not asserted")
+    for what, seconds in measured:
+        terminalreporter.write_line(f"{seconds * 1000:9.1f} ms  {what}")
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Note how long something took."""
+    found = request.config.stash[_MEASURED]
+    return lambda what, seconds: found.append((what, seconds))
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    async with serving() as model:
+        yield model
+
+
+@pytest.fixture
+async def hooks() -> AsyncIterator[Hooks]:
+    async with receiving() as hooks:
+        yield hooks
+
+
+@pytest.fixture
+def home(model: Model) -> Iterator[Home]:
+    if not PROGRAM.exists():
+        pytest.fail("the agent CLIs are not installed: make agents", pytrace=False)
+    made = Home(model)
+    try:
+        yield made
+    finally:
+        made.close()
+    strays = [f"{request.method} {request.path}" for request in model.strays]
+    assert not strays, f"it wanted to reach what it must not: {strays}"

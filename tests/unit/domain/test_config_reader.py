@@ -1,0 +1,387 @@
+"""`operator.toml`: all of it can be read, all that is wrong is named at once, and no text does more harm than that."""
+
+import datetime
+from typing import Any
+
+import attrs
+import pytest
+import tomlkit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from supervisor.domain.config import (
+    CollectionConfig,
+    Config,
+    DaemonConfig,
+    DriverConfig,
+    ProjectConfig,
+    QueueConfig,
+    SessionsConfig,
+    StepConfig,
+    TypeConfig,
+)
+from supervisor.domain.config_reader import read_config
+from supervisor.domain.durations import Duration
+from supervisor.domain.errors import ConfigError
+from supervisor.domain.issue_type import Mode
+from supervisor.domain.wire import fields_of
+
+EVERYTHING = """
+[daemon]
+state_dir = "state"
+host = "::1"
+port = 0
+stream_port = 0
+log_level = "debug"
+
+[queue]
+max_agents = 8
+max_per_project = 3
+max_awaiting = 5
+max_attempts = 2
+max_losses = 4
+retry_base = "1s"
+retry_cap = "1m"
+driver = "claude"
+project = "api"
+
+[sessions]
+backend = "tmux"
+keep_sessions = "1h"
+columns = 120
+rows = 40
+transcript_limit = 65536
+
+[projects.api]
+path = "../api"
+worktrees = false
+base = "main"
+setup = "make deps"
+setup_timeout = "5m"
+copy = [".env", "local.toml"]
+max_agents = 2
+
+[drivers.claude]
+kind = "command"
+command = ["claude", "--verbose"]
+args = ["-x"]
+env = { LANG = "C.UTF-8", "odd name" = "" }
+idle_after = "250ms"
+prompt_pattern = '^> $'
+quit = "/exit"
+interrupt = "C-c"
+stop_grace = "500ms"
+max_agents = 3
+
+[collections.backend]
+provider = "local"
+path = "tickets"
+project = "api"
+driver = "claude"
+type = "CHORE"
+labels = ["ready"]
+interval = "30s"
+write_back = false
+on_closed = "stop"
+
+[types.CHORE]
+mode = "paired"
+color = "blue"
+icon = "tools"
+rank = 5
+driver = "claude"
+project = "api"
+max_agents = 1
+
+[[types.CHORE.steps]]
+name = "plan"
+prompt = "Plan {{ ticket.id }}."
+artifacts = ["plan.md"]
+max_turns = 4
+permission_mode = "plan"
+"""
+
+READ = Config(
+    DaemonConfig("state", "::1", 0, 0, "debug"),
+    QueueConfig(8, 3, 5, 2, 4, Duration(1), Duration(60), "claude", "api"),
+    SessionsConfig("tmux", Duration(3600), 120, 40, 65536),
+    {"api": ProjectConfig("../api", False, "main", "make deps", Duration(300), (".env", "local.toml"), 2)},
+    {
+        "claude": DriverConfig(
+            command=("claude", "--verbose"),
+            args=("-x",),
+            env={"LANG": "C.UTF-8", "odd name": ""},
+            idle_after=Duration(0.25),
+            prompt_pattern="^> $",
+            quit="/exit",
+            interrupt="C-c",
+            stop_grace=Duration(0.5),
+            max_agents=3,
+        )
+    },
+    {
+        "backend": CollectionConfig(
+            "local", "tickets", "api", "claude", "CHORE", ("ready",), Duration(30), False, "stop"
+        )
+    },
+    {
+        "CHORE": TypeConfig(
+            (StepConfig("plan", "Plan {{ ticket.id }}.", ("plan.md",), 4, "plan"),),
+            Mode.PAIRED, "blue", "tools", 5, "claude", "api", 1,
+        )
+    },
+)  # fmt: skip
+
+
+def wrong(text: str) -> dict[str, str]:
+    """What is said about each wrong key; the sentence says all of it, too."""
+    with pytest.raises(ConfigError) as caught:
+        read_config(text, "my.toml")
+    assert caught.value.message.startswith("my.toml")
+    for key, sentence in caught.value.fields.items():
+        assert key in caught.value.message
+        assert sentence in caught.value.message
+    return dict(caught.value.fields)
+
+
+# --- what is right -------------------------------------------------------------------------------
+
+
+def test_nothing_is_all_default() -> None:
+    assert read_config("") == Config()
+
+
+def test_every_key_can_be_given_and_is_read() -> None:
+    assert read_config(EVERYTHING) == READ
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        READ.daemon, READ.queue, READ.sessions, READ.projects["api"], READ.drivers["claude"],
+        READ.collections["backend"], READ.types["CHORE"], READ.types["CHORE"].steps[0],
+    ],
+    ids=lambda record: type(record).__name__,
+)  # fmt: skip
+def test_the_full_example_leaves_no_key_out(record: Any) -> None:
+    single_valued = {"kind", "provider"}
+    for each in attrs.fields(type(record)):
+        default = each.default.factory() if isinstance(each.default, attrs.Factory) else each.default
+        assert each.name in single_valued or getattr(record, each.name) != default
+
+
+# --- what is wrong -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("[queue]\nmax_agent = 1", "queue.max_agent", 'did you mean "max_agents"?'),
+        ("[que]", "que", 'did you mean "queue"?'),
+        ('[projects.api]\npath = "."\nworktree = true', "projects.api.worktree", 'did you mean "worktrees"?'),
+        ("[queue]\nzzz = 1", "queue.zzz", "known are max_agents, max_per_project"),
+        ("colour = 1", "colour", "known are daemon, queue"),
+        (
+            '[types.X]\nsteps = [{name = "a", prompt = "b"}, {name = "c", prompt = "d", artefacts = []}]',
+            "types.X.steps[1].artefacts",
+            'did you mean "artifacts"?',
+        ),
+        ("[queue]\nmax_agents = '4'", "queue.max_agents", "expected a whole number, got text"),
+        ("[queue]\nmax_agents = true", "queue.max_agents", "expected a whole number, got true or false"),
+        ("[queue]\nmax_agents = 1.5", "queue.max_agents", "expected a whole number, got a number"),
+        ("[queue]\nretry_base = 10", "queue.retry_base", 'a duration such as "10s"'),
+        ("[queue]\nretry_base = '10'", "queue.retry_base", "write a number and a unit"),
+        ("queue = 1", "queue", ""),
+        ("queue = []", "queue", ""),
+        ("[[queue]]", "queue", ""),
+        ("projects = 1", "projects", ""),
+        ("[projects]\napi = '.'", "projects.api", ""),
+        ("[projects.api]", "projects.api.path", "is missing"),
+        ("[drivers.x]", "drivers.x.command", "is missing"),
+        ("[drivers.x]\ncommand = 'claude'", "drivers.x.command", "expected a list, got text"),
+        ("[drivers.x]\ncommand = ['a', 1]", "drivers.x.command[1]", "expected text, got a whole number"),
+        ("[drivers.x]\ncommand = ['a']\nkind = 'cluade'", "drivers.x.kind", "cluade"),
+        ("[drivers.x]\ncommand = ['a']\nenv = {A = 1}", "drivers.x.env.A", "expected text"),
+        ("[sessions]\nbackend = 'screen'", "sessions.backend", "screen"),
+        ("[queue]\nmax_agents = 0", "queue.max_agents", "must be >= 1: 0"),
+        ("[queue]\nmax_awaiting = 0", "queue.max_awaiting", "must be >= 1: 0"),
+        ("[queue]\nmax_per_project = -1", "queue.max_per_project", "must be >= 1: -1"),
+        ("[projects.api]\npath = '.'\nmax_agents = 0", "projects.api.max_agents", "must be >= 1: 0"),
+        ("[daemon]\nport = 65536", "daemon.port", "must be <= 65535: 65536"),
+        ("[daemon]\nport = 0x" + "f" * 9999, "daemon.port", "too large"),
+        ("[daemon]\nport = 1e9", "daemon.port", "must be <= 65535"),
+        ("[types.TASK]\nrank = 0x" + "f" * 9999, "types.TASK.rank", "too large"),
+        ("[types.TASK]\nrank = -1e300", "types.TASK.rank", "too large"),
+        ("[types.TASK]\nrank = -inf", "types.TASK.rank", "expected a whole number"),
+        ("[queue]\nretry_cap = '9999999999999h'", "queue.retry_cap", "longer than ten years"),
+        ('[projects.api]\npath = "a\\u0000b"', "projects.api.path", "NUL"),
+        ('[drivers.x]\ncommand = ["a", "b\\u0000"]', "drivers.x.command[1]", "NUL"),
+        ("x = ", "my.toml", ""),
+        ("[queue]\nmax_agents = " + "9" * 5000, "my.toml", ""),
+        ("x = " + "[" * 50_000, "my.toml", ""),
+        ("x = " + "{a = " * 50_000, "my.toml", ""),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_would_be_right(text: str, key: str, words: str) -> None:
+    found = wrong(text)
+    assert list(found) == [key]
+    assert words in found[key]
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    found = wrong(
+        """
+        color = 1
+        [daemon]
+        port = -1
+        stream_port = 70000
+        log_level = "loud"
+        [queue]
+        max_agnets = 3
+        max_agents = "4"
+        driver = 7
+        [projects.api]
+        [drivers.claude]
+        command = "claude"
+        modle = "x"
+        """
+    )
+    assert set(found) == {
+        "color", "daemon.port", "daemon.stream_port", "daemon.log_level", "queue.max_agnets", "queue.max_agents",
+        "queue.driver", "projects.api.path", "drivers.claude.command", "drivers.claude.modle",
+    }  # fmt: skip
+
+
+def test_an_unknown_key_does_not_hide_a_contradiction() -> None:
+    assert set(wrong("[queue]\nmax_agnets = 3\nproject = 'web'")) == {"queue.max_agnets", "queue.project"}
+
+
+COLLECTION = "[collections.{}]\nprovider = 'local'\npath = '{}'\n"
+DRIVER = "[drivers.claude]\ncommand = ['claude']\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("[queue]\nproject = 'web'", "queue.project", "there is no [projects.web]"),
+        ("[queue]\ndriver = 'codex'", "queue.driver", "there is no [drivers.codex]"),
+        ("[types.TASK]\ndriver = 'codex'", "types.TASK.driver", "there is no [drivers.codex]"),
+        (
+            COLLECTION.format("c", "t") + "project = 'web'",
+            "collections.c.project",
+            "there is no [projects.web]",
+        ),
+        (
+            COLLECTION.format("c", "t") + "type = 'BUG'",
+            "collections.c.type",
+            'there is no issue type "BUG"',
+        ),
+        (
+            COLLECTION.format("c", "t") + "interval = '500ms'",
+            "collections.c.interval",
+            "at least 1s",
+        ),
+        (
+            COLLECTION.format("a", "t/x") + COLLECTION.format("b", "./t/y/../x/"),
+            "collections.b.path",
+            "the folder of collections.a",
+        ),
+        ("[daemon]\nport = 7009", "daemon.stream_port", "the same as daemon.port"),
+        ("[queue]\nretry_base = '10m'", "queue.retry_base", "longer than queue.retry_cap (300 s)"),
+        ("[drivers.x]\ncommand = []", "drivers.x.command", "is empty"),
+        ("[drivers.x]\ncommand = ['']", "drivers.x.command", "is empty"),
+        (DRIVER + "prompt_pattern = '('", "drivers.claude.prompt_pattern", "not a regular expression"),
+        (DRIVER + "prompt_pattern = 'a{99999999999999}'", "drivers.claude.prompt_pattern", "not a regular expression"),
+        (DRIVER + f"prompt_pattern = '{'(' * 20_000}'", "drivers.claude.prompt_pattern", "not a regular expression"),
+        ("[types.bug]", "types.bug", "capital letters"),
+        ("[types.'']", "types.", "capital letters"),
+        ("[types.X]\nsteps = [{name = ' ', prompt = 'p'}]", "types.X.steps[0].name", "is empty"),
+        (
+            "[types.X]\nsteps = [{name = 'a', prompt = ' '}]",
+            "types.X.steps[0].prompt",
+            "is empty",
+        ),
+        (
+            "[types.X]\nsteps = [{name = 'a', prompt = 'p'}, {name = 'a', prompt = 'q'}]",
+            "types.X.steps[0].name",
+            "another step",
+        ),
+        ("[projects.'a/b']\npath = '.'", "projects.a/b", "a name is letters"),
+        ("[drivers.'']\ncommand = ['x']", "drivers.", "a name is letters"),
+        (COLLECTION.format("'..'", "t"), "collections...", "a name is letters"),
+    ],
+)
+def test_what_cannot_hold_together_is_named(text: str, key: str, words: str) -> None:
+    found = wrong(text)
+    assert list(found) == [key]
+    assert words in found[key]
+
+
+@pytest.mark.parametrize("text", ["[daemon]\nport = 0\nstream_port = 0", "[types.TASK]\ndriver = 'claude'\n" + DRIVER])
+def test_what_only_looks_like_a_contradiction_is_none(text: str) -> None:
+    read_config(text)
+
+
+# --- what is hostile -----------------------------------------------------------------------------
+
+
+def _keys(kind: Any) -> list[str]:
+    return list(fields_of(kind))
+
+
+KNOWN = sorted(
+    {
+        key
+        for kind in (
+            Config, DaemonConfig, QueueConfig, SessionsConfig, ProjectConfig, DriverConfig, CollectionConfig,
+            TypeConfig, StepConfig,
+        )
+        for key in _keys(kind)
+    }
+)  # fmt: skip
+KEYS = st.sampled_from(KNOWN) | st.text(st.characters(exclude_categories=("Cs",)), max_size=5)
+LEAVES = (
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+    | st.sampled_from(["10s", "local", "command", "TASK", "paired", "stop", "(", "tmux"])
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.booleans()
+    | st.datetimes()
+    | st.just(datetime.time(12, 0))
+    | st.just(datetime.date(2026, 1, 1))
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=8,
+)
+TABLES = st.dictionaries(KEYS, VALUES, max_size=4)
+FILES = st.dictionaries(
+    st.sampled_from(_keys(Config)) | KEYS, st.dictionaries(KEYS, TABLES | VALUES, max_size=4) | VALUES, max_size=4
+)
+
+
+@given(data=FILES)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_any_toml_is_a_config_or_a_config_error(data: dict[str, Any]) -> None:
+    _reads(tomlkit.dumps(data))
+
+
+@given(text=st.text(st.sampled_from("[]{}=.,\"'#\n a1-_\\\x00é"), max_size=60) | st.text(max_size=60))
+def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
+    _reads(text)
+
+
+def test_a_key_of_a_thousand_parts_is_one_unknown_key() -> None:
+    assert list(wrong(".".join(["a"] * 1000) + " = 1")) == ["a"]
+    assert list(wrong(".".join(["queue"] + ["a"] * 1000) + " = 1")) == ["queue.a"]
+
+
+def _reads(text: str) -> None:
+    fields = {"": "what is read is a Config"}
+    try:
+        assert isinstance(read_config(text), Config)
+    except ConfigError as error:
+        fields = dict(error.fields)
+    assert fields
+    assert all(fields.values())
