@@ -1,0 +1,374 @@
+"""What the actors need from the outside, as Protocols. Adapters implement one each; `daemon.py` joins them.
+
+Deadlines are the caller's. An adapter raises the errors of `domain.errors` that its docstrings name and no others.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import trio
+from attrs import field, frozen
+
+from supervisor.domain.activity import Filter, Recorded
+from supervisor.domain.agent import Activity, Agent, Delivery, ExitStatus
+from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
+from supervisor.domain.issue_type import Step
+from supervisor.domain.signals import Meaning, Rules
+from supervisor.domain.steps import Progress
+from supervisor.domain.ticket import BoardTicket, BoardWrite, Body, CollectionState, Pull, Ticket, Unnamed
+
+# --- the store's disk -------------------------------------------------------------------------------
+
+
+@frozen
+class Setting:
+    """One durable value under a name: the pause, a counter."""
+
+    name: str
+    value: str
+
+
+Record = Ticket | Body | Agent | Activity | Delivery | Progress | BoardWrite | CollectionState | Setting
+R = TypeVar("R", bound=Record)
+
+
+class Disk(Protocol):
+    """Records and the activity log on a disk. Synchronous: the store actor calls it in a thread of its own."""
+
+    @property
+    def epoch(self) -> str:
+        """Names this database; a restored copy gets a new one."""
+
+    def open(self) -> None:
+        """Make it usable, migrating if needed. Raises a StoreError and then has written nothing."""
+
+    def close(self) -> None:
+        """Release the files. Idempotent."""
+
+    def commit(self, puts: Sequence[Record], entries: Sequence[Recorded], durable: bool) -> None:
+        """Write records (replacing those of the same key) and entries in one transaction.
+
+        `durable`: on disk when it returns, also against power loss. Otherwise only against a crash of ours.
+        Raises a StoreError, or Conflict or Invalid where a record is at fault, and then has written none of it.
+        """
+
+    def head(self) -> tuple[Seq, Seq]:
+        """The oldest and the newest `seq` there are; (1, 0) when there are none."""
+
+    def load(self, kind: type[R], where: Mapping[str, str | int | bool] | None = None) -> list[R]:
+        """All records of a kind whose indexed fields equal `where`, in order of their keys."""
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        """One record by its key."""
+
+    def entries(self, after: Seq, limit: int, wanted: Filter) -> list[Recorded]:
+        """At most `limit` entries with a greater `seq`, in order."""
+
+
+# --- sessions ---------------------------------------------------------------------------------------
+
+
+@frozen
+class SessionSpec:
+    """What to run in a new session."""
+
+    agent_id: AgentId
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str] = field(repr=False)
+    """The whole environment of the agent; it may hold the user's secrets, so it is never shown."""
+    columns: int = 200
+    rows: int = 50
+    title: str = ""
+    """For people: ticket and step."""
+
+
+@frozen
+class Stamps:
+    """What the session itself remembers of deliveries: the last one typed and the last one entered."""
+
+    typed: DeliveryId | None = None
+    submitted: DeliveryId | None = None
+
+
+@frozen
+class Attach:
+    """How a person reaches a session from a terminal."""
+
+    argv: tuple[str, ...]
+
+
+class Session(Protocol):
+    """One agent's terminal. Methods raise SessionGone when it is not there any more, BackendError when
+    the backend does not answer (then nothing is known)."""
+
+    agent_id: AgentId
+    session_id: str
+    """The backend's exact name for it."""
+    pid: int | None
+
+    @property
+    def exit(self) -> ExitStatus | None:
+        """How the agent's process ended; None while it lives or when it is not known."""
+
+    @property
+    def lost(self) -> str | None:
+        """Why the session is gone although nobody saw its process end."""
+
+    @property
+    def end(self) -> int:
+        """The transcript's length so far, in bytes; offsets stay valid for ever."""
+
+    async def changed(self) -> None:
+        """Wait until output, exit or loss came since the last call. One waiter at a time."""
+
+    async def read(self, offset: int, limit: int) -> tuple[int, bytes]:
+        """Transcript bytes from `offset`, or from the oldest kept byte after it: (where they begin, bytes)."""
+
+    async def type(self, delivery_id: DeliveryId, text: str) -> None:
+        """Put text into the agent's input as one paste, every byte of it, and stamp it, in one step.
+
+        ESC and other bytes that could end the paste are the caller's to strip (`domain.delivery`).
+        """
+
+    async def submit(self, delivery_id: DeliveryId) -> None:
+        """Press Enter and stamp it, in one step."""
+
+    async def stamps(self) -> Stamps:
+        """What was typed and submitted last, as the session itself remembers it."""
+
+    async def press(self, *keys: str) -> None:
+        """Press named keys, in tmux's notation: `Escape`, `C-c`, `Enter`."""
+
+    async def screen(self) -> str:
+        """What the terminal shows, as text."""
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size; ignored while a person's own terminal is attached."""
+
+    async def busy_children(self) -> bool:
+        """Whether a descendant of the agent used the processor since the last call."""
+
+    async def stop(self, grace: float) -> None:
+        """End the agent and its whole process group: hang up, terminate, kill, `grace` seconds apart, confirmed."""
+
+    async def close(self) -> None:
+        """Remove a session whose agent has ended, with its screen. Idempotent."""
+
+    def attach(self) -> Attach:
+        """How to reach it from a terminal."""
+
+
+class SessionBackend(Protocol):
+    """A provider of persistent terminals."""
+
+    name: str
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve until cancelled; `started` once sessions can be listed. Leaves every session running."""
+
+    async def sessions(self) -> Sequence[Session]:
+        """Every session of this state directory, live or with a dead agent in it.
+
+        Raises BackendError when they cannot be listed: then nothing may be concluded.
+        """
+
+    async def open(self, spec: SessionSpec) -> Session:
+        """Start an agent in a new session. If a session carries this agent id already, that one is returned."""
+
+    async def forget(self, agent_id: AgentId) -> None:
+        """Delete the transcript and whatever else is kept of a session that is closed. Idempotent."""
+
+
+# --- agents -----------------------------------------------------------------------------------------
+
+
+@frozen
+class LaunchRequest:
+    """What a driver needs to know to start its CLI."""
+
+    agent_id: AgentId
+    ticket_id: TicketId
+    cwd: str
+    environment: Mapping[str, str] = field(repr=False)
+    """The environment agents start from, without secrets of ours."""
+    conversation_id: str | None = None
+    """The conversation to resume, if there is one."""
+    permission_mode: str | None = None
+
+
+@frozen
+class LaunchPlan:
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    conversation_id: str | None = None
+
+
+class AgentDriver(Protocol):
+    """What Operator knows about one agent CLI. Pure but for `plan`, which may write the CLI's 0600 settings."""
+
+    name: str
+    kind: str
+    rules: Rules
+    interrupt_keys: tuple[str, ...]
+    quit_text: str | None
+    stop_grace: float
+
+    def plan(self, request: LaunchRequest) -> LaunchPlan:
+        """How to start it. Raises DriverError when it cannot be started, such as a program that is not found."""
+
+    def read_title(self, title: str) -> Meaning | None:
+        """What the agent says by its terminal title."""
+
+    def prompt_shown(self, screen: str) -> bool:
+        """Whether the screen shows the CLI waiting for a prompt; False where nothing is known of its screen."""
+
+
+# --- boards -----------------------------------------------------------------------------------------
+
+
+@frozen
+class NewTicket:
+    """A ticket that a person writes here for a board to keep."""
+
+    id: TicketId
+    title: str
+    body: str
+    type: str
+    priority: int | None = None
+    project: str | None = None
+    driver: str | None = None
+    labels: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+
+
+@frozen
+class TicketDraft:
+    """A ticket that a person writes; its id is given by whoever keeps it."""
+
+    title: str
+    body: str = ""
+    type: str | None = None
+    priority: int | None = None
+    project: str | None = None
+    driver: str | None = None
+    labels: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+    collection: str | None = None
+
+
+@frozen
+class Edit:
+    """A change to a ticket's own text; None leaves a field as it is."""
+
+    title: str | None = None
+    body: str | None = None
+    type: str | None = None
+    priority: int | None = None
+    project: str | None = None
+    driver: str | None = None
+    labels: tuple[str, ...] | None = None
+    blocked_by: tuple[str, ...] | None = None
+
+
+@frozen
+class Written:
+    """The board now says what was written."""
+
+
+@frozen
+class Conflicted:
+    """A person moved the record meanwhile. Theirs wins; nothing was written."""
+
+    theirs: str
+
+
+WriteResult = Written | Conflicted
+
+
+class KanbanProvider(Protocol):
+    """One place tickets come from. Raises BoardError's subclasses."""
+
+    name: str
+    """The collection's name."""
+
+    async def pull(self, cursor: str | None, full: bool) -> Pull:
+        """Read what changed since `cursor`, or everything."""
+
+    async def reread(self, external_id: str) -> BoardTicket | None:
+        """One record as it is now; None if it is gone."""
+
+    async def write(self, write: BoardWrite) -> WriteResult:
+        """Bring the board to where `write` says, reading its present state first. Idempotent by `write.id`."""
+
+    async def assign(self, unnamed: Unnamed, ticket_id: TicketId) -> bool:
+        """Write an id into a record without one; False if the record changed meanwhile (the next pull sees it)."""
+
+    async def create(self, new: NewTicket) -> None:
+        """Add a record. Raises BoardError with a hint where the board cannot."""
+
+    async def edit(self, external_id: str, edit: Edit) -> None:
+        """Change a record's own text."""
+
+    def changes(self) -> AsyncIterator[None]:
+        """One item each time the board may have changed, coalesced; ends never. May yield nothing for ever."""
+
+
+# --- the rest ---------------------------------------------------------------------------------------
+
+
+@frozen
+class Workspace:
+    """A ticket's worktree, ready for an agent."""
+
+    path: str
+    branch: str | None
+    base: str | None
+    created: bool
+    """Whether this call made it."""
+
+
+@frozen
+class WorkStatus:
+    """What a worktree holds beyond its base."""
+
+    commits: int
+    dirty: bool
+    """Changed or untracked files that no commit holds."""
+    merged: bool
+    exists: bool = True
+
+
+@frozen
+class Exported:
+    """Where a removed worktree's unmerged work was put."""
+
+    path: str | None
+    """None when nothing needed exporting."""
+
+
+class Workspaces(Protocol):
+    """Git worktrees, one per ticket. Raises WorkspaceError."""
+
+    async def prepare(self, project: str, ticket_id: TicketId) -> Workspace:
+        """Make the ticket's worktree and branch, copy and set up; or find what an earlier call finished."""
+
+    async def status(self, workspace: Workspace) -> WorkStatus:
+        """What it holds."""
+
+    async def fingerprints(self, workspace: Workspace, globs: Sequence[str]) -> dict[str, str]:
+        """A fingerprint for each file inside the worktree that a glob matches; links out of it do not count."""
+
+    async def diff(self, workspace: Workspace) -> str:
+        """A patch of everything since the base, untracked files included, leaving the agent's index untouched."""
+
+    async def clean(self, project: str, ticket_id: TicketId, workspace: Workspace) -> Exported:
+        """Remove worktree and branch; what is not merged is exported first."""
+
+
+class Prompts(Protocol):
+    """Prompt templates. Raises Invalid where a template cannot be rendered."""
+
+    def render(self, step: Step, ticket: Ticket, body: str, attempt: int, reason: str) -> str:
+        """A step's prompt for a ticket; the ticket's text is fenced data in it."""
+
