@@ -102,12 +102,8 @@ def anchored(config: "Config", folder: Path) -> "Config":
     return evolve(
         config,
         daemon=evolve(config.daemon, state_dir=None if state_dir is None else _from(folder, state_dir)),
-        projects={
-            name: evolve(given, path=_from(folder, given.path)) for name, given in config.projects.items()
-        },
-        collections={
-            name: evolve(given, path=_from(folder, given.path)) for name, given in config.collections.items()
-        },
+        projects={name: evolve(given, path=_from(folder, given.path)) for name, given in config.projects.items()},
+        collections={name: evolve(given, path=_from(folder, given.path)) for name, given in config.collections.items()},
         drivers={
             name: evolve(given, command=(_program(folder, given.command[0]), *given.command[1:]))
             for name, given in config.drivers.items()

@@ -4,16 +4,19 @@ Deadlines are the caller's. An adapter raises the errors of `domain.errors` that
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import trio
 from attrs import field, frozen
 
 from supervisor.domain.activity import Filter, Recorded
-from supervisor.domain.agent import Activity, Agent, Delivery, ExitStatus
+from supervisor.domain.agent import Activity, Agent, Delivery, ExitStatus, Meaning
+from supervisor.domain.hooks import HookEvent
 from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
 from supervisor.domain.issue_type import Step
-from supervisor.domain.signals import Meaning, Rules
+from supervisor.domain.signals import Rules
 from supervisor.domain.steps import Progress
 from supervisor.domain.ticket import BoardTicket, BoardWrite, Body, CollectionState, Pull, Ticket, Unnamed
 
@@ -192,8 +195,14 @@ class LaunchRequest:
     cwd: str
     environment: Mapping[str, str] = field(repr=False)
     """The environment agents start from, without secrets of ours."""
+    private_dir: Path
+    """A folder of the agent's own, mode 0700, for settings that must not stand in its argv."""
+    hook_url: str = ""
+    """Where the CLI posts its hooks; empty: nowhere."""
+    hook_token: str = field(default="", repr=False)
+    """What it must bring to be heard there; it is good for this agent only."""
     conversation_id: str | None = None
-    """The conversation to resume, if there is one."""
+    """The conversation of the ticket's last agent, to be resumed if the CLI still has it."""
     permission_mode: str | None = None
 
 
@@ -222,6 +231,15 @@ class AgentDriver(Protocol):
 
     def prompt_shown(self, screen: str) -> bool:
         """Whether the screen shows the CLI waiting for a prompt; False where nothing is known of its screen."""
+
+    def read_hook(self, payload: Mapping[str, object], now: datetime) -> HookEvent | None:
+        """What a hook's payload says; None if nothing that matters. The payload is untrusted."""
+
+    def dialog(self, screen: str) -> str | None:
+        """The question of a dialog that no hook or title tells of, such as a first-run one; None if none is known."""
+
+    def look(self, pid: int) -> tuple[Meaning, str] | None:
+        """What the CLI's own status file says of a process, with the words it says it in; None where there is none."""
 
 
 # --- boards -----------------------------------------------------------------------------------------
@@ -371,4 +389,3 @@ class Prompts(Protocol):
 
     def render(self, step: Step, ticket: Ticket, body: str, attempt: int, reason: str) -> str:
         """A step's prompt for a ticket; the ticket's text is fenced data in it."""
-

@@ -90,10 +90,10 @@ class Place:
             ["git", *args], cwd=self.repo, env=self.env, check=True, capture_output=True, text=True
         ).stdout
 
-    def ticket(self, name: str, *script: str, front: str = "", title: str = "") -> Path:
+    def ticket(self, name: str, *script: str, front: str = "", title: str = "", type: str = "TASK") -> Path:
         """A ticket file in the queue; `name` is its id, `script` what the rehearsal agent does."""
         lines = "\n".join(f"rehearse: {line}" for line in script)
-        text = f"---\nid: {name}\ntype: TASK\ntitle: {title or name}\n{front}---\nPlease.\n\n{lines}\n"
+        text = f"---\nid: {name}\ntype: {type}\ntitle: {title or name}\n{front}---\nPlease.\n\n{lines}\n"
         path = self.board / "queue" / f"{name}.md"
         temporary = path.with_suffix(".tmp")
         temporary.write_text(text)
@@ -155,16 +155,17 @@ class Place:
         return {"Authorization": f"Bearer {self.token}"}
 
     async def get(self, path: str) -> Any:
-        async with self._client() as client:
+        async with self.client() as client:
             answer = await client.get(path)
             answer.raise_for_status()
             return answer.json()
 
     async def post(self, path: str, body: Mapping[str, object] | None = None) -> httpx2.Response:
-        async with self._client() as client:
+        async with self.client() as client:
             return await client.post(path, json=dict(body or {}))
 
-    def _client(self) -> httpx2.AsyncClient:
+    def client(self) -> httpx2.AsyncClient:
+        """For many requests on few connections; paths begin after `/api/v1`."""
         return httpx2.AsyncClient(base_url=f"{self.url}/api/v1", headers=self.headers(), timeout=20.0)
 
     @asynccontextmanager
@@ -246,7 +247,7 @@ class Place:
 
     def close(self) -> None:
         """End what runs, by id, and remove the place."""
-        if self.daemon is not None and self.daemon.poll() is None:
+        if self.daemon is not None:
             self.kill()
         for path in self.tmux_sockets():
             subprocess.run(["tmux", "-S", path, "kill-server"], capture_output=True, check=False)

@@ -253,7 +253,7 @@ class _Follower:
 
     async def _read(self, socket: AsyncWebSocketSession) -> str | None:
         epoch = self._place.epoch
-        while True:
+        while True:  # noqa: ASYNC913  (each round receives)
             try:
                 text = await socket.receive_text()
             except WebSocketDisconnect as error:

@@ -20,6 +20,8 @@ Exit codes: 0 done, 1 refused (the reason is on standard error), 2 wrong usage, 
 _COMMANDS = {
     "serve": ("serve:serve", "Run the daemon here, until Ctrl-C or SIGTERM."),
     "init": ("init:init", "Write an operator.toml for this folder."),
+    "doctor": ("doctor:doctor", "See whether this machine has what Operator needs, and what mends it."),
+    "service": ("service:app", "Have systemd keep the daemon: install, status, uninstall."),
     "demo": ("demo.run:demo", "Show Operator at work in a throw-away workspace, in about a minute."),
     "status": ("status:status", "What needs you, what runs, and what comes next."),
     "watch": ("watch:watch", "Follow the activity as it happens."),

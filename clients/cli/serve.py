@@ -21,6 +21,14 @@ def serve(
     no_auth: Annotated[
         bool, Parameter(negative="", show_default=False, help="Ask no token of clients; on loopback only.")
     ] = False,
+    tmux_socket: Annotated[Path | None, Parameter(help="Where the tmux server listens.")] = None,
+    start_tmux: Annotated[
+        bool,
+        Parameter(negative="--no-start-tmux", show_default=False, help="Start the tmux server if there is none."),
+    ] = True,
+    agents_user: Annotated[
+        str | None, Parameter(help="Whom agents run as, if that is not you: the tmux server must be that user's.")
+    ] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, Parameter(help="How much to log.")
     ] = None,
@@ -55,5 +63,8 @@ def serve(
         state_dir=folder,
         no_auth=no_auth,
         log_format=log_format,
+        tmux_socket=tmux_socket.expanduser().absolute() if tmux_socket is not None else None,
+        start_tmux=start_tmux,
+        agents_user=agents_user,
     )
     return run_daemon(evolve(loaded.config, daemon=daemon), options)

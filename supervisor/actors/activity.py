@@ -167,7 +167,7 @@ class Cursor:
         await trio.lowlevel.checkpoint()
         if self._after > log.head:
             return self._skip(Gap(self._after, log.oldest))
-        while True:
+        while True:  # noqa: ASYNC913  (each round reads, returns or sleeps)
             if self._after < log.before_ring:
                 found = await log.from_store(self._after, BATCH, self._wanted)
                 if isinstance(found, Gap):

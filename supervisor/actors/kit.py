@@ -127,6 +127,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._event = trio.Event()
+        self._heard = trio.Event()
 
     def ring(self) -> None:
         self._event.set()
@@ -137,6 +138,13 @@ class Bell:
         await event.wait()
         if self._event is event:
             self._event = trio.Event()
+            heard, self._heard = self._heard, trio.Event()
+            heard.set()
+
+    async def heard(self) -> None:
+        """Ring, and wait until whoever waits at the bell has come for it: for ever, if that one is stuck elsewhere."""
+        self.ring()
+        await self._heard.wait()
 
     async def wait_until(self, seconds: float | None) -> None:
         """Like `wait`, but also returns after `seconds`."""
@@ -192,23 +200,28 @@ async def supervise(
     """
     crashes: deque[float] = deque()
     while True:
-        try:
-            await run()
-        except Exception as error:
-            now = trio.current_time()
-            crashes.append(now)
-            while crashes and now - crashes[0] > window:
-                crashes.popleft()
-            log.exception("actor crashed", actor=name, crashes=len(crashes))
-            if crashed is not None:
-                try:
-                    await crashed(name, error)
-                except OperatorError:
-                    log.exception("crash not recorded", actor=name)
-            if len(crashes) >= deaths:
-                raise
-            await trio.sleep(min(0.05 * 2 ** len(crashes), 2.0) * random.uniform(0.9, 1.1))
-        else:
-            if permanent:
-                raise RuntimeError(f"{name} returned although it should run for ever")
+        error = await _run_once(name, run, permanent)
+        if error is None:
             return
+        crashes.append(trio.current_time())
+        while crashes[-1] - crashes[0] > window:
+            crashes.popleft()
+        log.error("actor crashed", actor=name, crashes=len(crashes), exc_info=error)
+        if crashed is not None:
+            try:
+                await crashed(name, error)
+            except OperatorError as unheard:
+                log.error("crash not recorded", actor=name, exc_info=unheard)
+        if len(crashes) >= deaths:
+            raise error
+        await trio.sleep(min(0.05 * 2 ** len(crashes), 2.0) * random.uniform(0.9, 1.1))
+
+
+async def _run_once(name: str, run: Callable[[], Awaitable[None]], permanent: bool) -> Exception | None:
+    try:
+        await run()
+    except Exception as error:
+        return error
+    if permanent:
+        raise RuntimeError(f"{name} returned although it should run for ever")
+    return None

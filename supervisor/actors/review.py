@@ -53,6 +53,7 @@ class Review:
         self._wake = Bell()
         self._dirty: set[AgentId] = set()
         self._busy: set[AgentId] = set()
+        self._resting: set[AgentId] = set()
         self._progress: dict[AgentId, Progress] = {}
         self._bells: list[Bell] = []
         fleet.on_change(self._rung)
@@ -65,6 +66,10 @@ class Review:
     def on_change(self, bell: Bell) -> None:
         """`bell` is rung whenever an agent's progress, record or activity changed."""
         self._bells.append(bell)
+
+    async def alive(self) -> None:
+        """Return once the actor has come round its loop: never, if it is stuck."""
+        await self._wake.heard()
 
     def _rung(self, agent_id: AgentId) -> None:
         self._dirty.add(agent_id)
@@ -108,11 +113,24 @@ class Review:
             again = not await self._given_up(agent_id, error)
         finally:
             self._busy.discard(agent_id)
+        await self._rest(agent_id)
         if again:
             await trio.sleep(AGAIN_AFTER)  # the world did not answer: nothing will ring when it does
             self._dirty.add(agent_id)
         if agent_id in self._dirty:
             self._wake.ring()
+
+    async def _rest(self, agent_id: AgentId) -> None:
+        """Look again when an agent's rest after an error is over; one task waits for that."""
+        progress = self._progress.get(agent_id)
+        if progress is None or not isinstance(progress.phase, steps.Resting) or agent_id in self._resting:
+            return
+        self._resting.add(agent_id)
+        try:
+            await trio.sleep(max(0.0, (progress.phase.until - self._clock()).total_seconds()))
+        finally:
+            self._resting.discard(agent_id)
+        self._dirty.add(agent_id)
 
     async def _given_up(self, agent_id: AgentId, error: OperatorError) -> bool:
         """A gone agent whose work cannot be looked at is judged without it: its ticket waits for a word on it."""
@@ -147,7 +165,7 @@ class Review:
                     progress, phase=steps.WithPerson(f"its prompt cannot be sent: {error.message}", turns, False)
                 )
                 await self._moved(agent, progress, stuck, kind)
-                return False
+                return True
         return await self._observe(agent, progress, kind)
 
     async def _observe(self, agent: Agent, progress: Progress, kind: IssueType) -> bool:
@@ -225,6 +243,10 @@ class Review:
                 await self._put(agent, after, "step.nudged", step=name, nudge=after.nudges)
             case steps.Prompting():
                 await self._put(agent, after, "step.started", step=kind.steps[after.step].name)
+            case steps.Resting(until=until, why=why):
+                await self._put(agent, after, "step.resting", step=name, why=why, until=until.isoformat())
+            case steps.Limited(reason=reason, until=until):
+                await self._put(agent, after, "agent.limited", step=name, reason=reason, until=until.isoformat())
             case steps.Working():
                 await self._put(agent, after, None)
             case never:

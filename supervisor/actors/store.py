@@ -82,6 +82,10 @@ class Store:
         kept = tuple(entries)
         return await ask(self._inbox, lambda reply: _Commit(puts, kept, durable, reply), within=ANSWER_WITHIN)
 
+    async def alive(self) -> None:
+        """Return once a request has gone through the line and the writer's thread. Raises ActorGone or TooSlow."""
+        await self.commit(durable=False)
+
     async def load(self, kind: type[R], **where: str | int | bool) -> list[R]:
         """All records of a kind whose indexed fields equal `where`, in order of their keys. Raises StoreError."""
         return await self._read(partial(self._disk.load, kind, where))

@@ -20,15 +20,26 @@ class StateDirError(OperatorError):
     code = "state_dir"
 
 
-def prepare(state_dir: Path) -> None:
-    """Make the state directory, for its owner only. Raises StateDirError."""
+SHARED = ("launch", "transcripts", "worktrees")
+"""What agents that run as another user have to reach."""
+
+
+def prepare(state_dir: Path, *, shared: bool = False) -> None:
+    """Make the state directory, for its owner only. Raises StateDirError.
+
+    `shared`: the group may pass through it, and use the folders of SHARED; what is made in those is for it too.
+    """
+    mode = 0o710 if shared else 0o700
     try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        state_dir.mkdir(parents=True, exist_ok=True, mode=mode)
         found = state_dir.stat()
         if found.st_uid != os.geteuid():
             raise StateDirError(f"{state_dir} belongs to another user", hint="choose another --state-dir")
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            state_dir.chmod(0o700)
+        if stat.S_IMODE(found.st_mode) & 0o077 != mode & 0o077:
+            state_dir.chmod(mode)
+        for folder in [state_dir / name for name in SHARED] if shared else []:
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o2770)
     except OSError as error:
         raise StateDirError(
             f"{state_dir} cannot be used: {error.strerror}", hint="choose another --state-dir"
@@ -67,6 +78,19 @@ def token(state_dir: Path) -> str:
         found = secrets.token_urlsafe(32)
         replace(path, found + "\n")
     return found
+
+
+def hook_secret(state_dir: Path) -> bytes:
+    """What agents' own tokens are made from: made once and kept, for live agents hold tokens of it."""
+    path = state_dir / "hook-secret"
+    try:
+        found = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        found = ""
+    if not found:
+        found = secrets.token_hex(32)
+        replace(path, found + "\n")
+    return found.encode("ascii")
 
 
 def replace(path: Path, text: str) -> None:

@@ -12,19 +12,20 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import structlog
 import trio
 from attrs import frozen
 
 from supervisor.actors.activity import ActivityLog
-from supervisor.actors.fleet import Fleet, World
+from supervisor.actors.fleet import Fleet, Hooks, World
 from supervisor.actors.kit import supervise, wall_clock
 from supervisor.actors.queue import Queue
 from supervisor.actors.review import Review
 from supervisor.actors.store import Store
 from supervisor.actors.sync import Sync
+from supervisor.adapters.drivers.claude import ClaudeDriver
 from supervisor.adapters.drivers.command import CommandDriver
 from supervisor.adapters.kanban.local import LocalBoard
 from supervisor.adapters.prompts import JinjaPrompts
@@ -32,15 +33,19 @@ from supervisor.adapters.sessions.tmux import TmuxBackend
 from supervisor.adapters.storage.disk import SqlDisk
 from supervisor.adapters.workspaces import GitWorkspaces
 from supervisor.daemon import files, logs, sockets
+from supervisor.daemon.notify import Proof, ServiceManager
 from supervisor.daemon.options import ServeOptions
+from supervisor.daemon.other_user import at_home, keep_capabilities_to_ourselves
 from supervisor.daemon.overview import Overview
 from supervisor.domain.activity import Entry
-from supervisor.domain.config import Config, issue_types
+from supervisor.domain.config import Config, DriverConfig, issue_types
 from supervisor.domain.environment import for_agents
 from supervisor.domain.errors import OperatorError
+from supervisor.domain.ids import AgentId
 from supervisor.domain.queue import Settings
+from supervisor.domain.tokens import agent_token
 from supervisor.domain.views import Endpoint
-from supervisor.ports import SessionBackend
+from supervisor.ports import AgentDriver, SessionBackend
 from supervisor.web.app import create_app
 from supervisor.web.house import About, Gate, House
 from supervisor.web.security import Security
@@ -59,9 +64,12 @@ class Startable(Protocol):
 def run_daemon(config: Config, options: ServeOptions) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code."""
     logs.set_up(config.daemon.log_level, options.log_format)
-    os.umask(0o077)
+    apart = options.agents_user is not None
+    os.umask(0o007 if apart else 0o077)
+    if apart:
+        keep_capabilities_to_ourselves()
     try:
-        files.prepare(options.state_dir)
+        files.prepare(options.state_dir, shared=apart)
         with files.locked(options.state_dir):
             return trio.run(partial(_main, config, options), strict_exception_groups=True)
     except* OperatorError as group:
@@ -105,6 +113,20 @@ class Actors:
     queue: Queue
     sync: Sync
 
+    def proofs(self, store: Store) -> dict[str, Proof]:
+        """By whose word the daemon is alive."""
+        return {
+            "store": store.alive,
+            "fleet": self.fleet.alive,
+            "review": self.review.alive,
+            "queue": self.queue.alive,
+            "sync": self.sync.alive,
+        }
+
+    def summary(self) -> str:
+        """The state of things in a line."""
+        return f"{self.fleet.load().total} agents at work, {self.queue.awaiting()} tickets need a person"
+
 
 class Daemon:
     """Joins the adapters to the actors and the actors to the edges."""
@@ -113,15 +135,25 @@ class Daemon:
         self._config = config
         self._options = options
         self._state_dir = options.state_dir
-        self._host = options.host or config.daemon.host
         self._since = wall_clock()
+        self._hook_secret = files.hook_secret(options.state_dir)
+        self._url = ""
+        """Where REST is; known once the sockets are bound, which is before anything else."""
 
     async def serve(self, stop: trio.Event) -> None:
-        bound, unix_path = self._bind()
+        manager = ServiceManager.of(os.environ)
+        bound = self._bind()
+        self._url = f"http://{_shown(bound.host)}:{bound.port}"
+        await manager.tell("STATUS=Adopting what runs")
         disk = SqlDisk(self._state_dir / "operator.db")
         store = Store(disk)
         activity = ActivityLog(store)
-        backend = TmuxBackend(self._state_dir, transcript_limit=self._config.sessions.transcript_limit)
+        backend = TmuxBackend(
+            self._state_dir,
+            socket=self._options.tmux_socket,
+            start_server=self._options.start_tmux and self._options.agents_user is None,
+            transcript_limit=self._config.sessions.transcript_limit,
+        )
         async with _layer() as stores:
             await stores.start(store.run)
             async with _layer() as backends:
@@ -129,32 +161,40 @@ class Daemon:
                 async with _layer() as acting:
                     actors = await self._start_actors(acting, store, backend)
                     async with trio.open_nursery() as edges:
-                        url = await self._open_edges(edges, bound, unix_path, actors, activity, store)
+                        url = await self._open_edges(edges, bound, actors, activity, store)
                         print(f"Operator {_version()} listens on {url}", flush=True)
+                        await manager.tell("READY=1", f"STATUS={actors.summary()}")
+                        edges.start_soon(manager.feed, actors.proofs(store), actors.summary)
                         await stop.wait()
+                        await manager.tell("STOPPING=1", "STATUS=Stopping; agents go on")
                         edges.cancel_scope.cancel(reason="asked to stop")
                 for handle in (actors.queue, actors.fleet):
                     handle.drain()
 
-    def _bind(self) -> tuple[sockets.Bound, Path | None]:
+    def _bind(self) -> sockets.Bound:
         daemon = self._config.daemon
+        host = self._options.host or daemon.host
         port = daemon.port if self._options.port is None else self._options.port
         stream_port = daemon.stream_port if self._options.stream_port is None else self._options.stream_port
         unix_path = self._state_dir / "api.sock"
         usable = unix_path if len(os.fsencode(unix_path)) < 108 else None
-        return sockets.bind(self._host, port, stream_port, files.last_endpoint(self._state_dir), usable), usable
+        given = sockets.passed(os.environ)
+        if given:
+            return sockets.adopt(given, usable, loopback_only=self._options.no_auth)
+        return sockets.bind(host, port, stream_port, files.last_endpoint(self._state_dir), usable)
 
     # --- actors -----------------------------------------------------------------------------------
 
     async def _start_actors(self, nursery: trio.Nursery, store: Store, backend: SessionBackend) -> Actors:
         config, clock = self._config, wall_clock
         types = issue_types(config)
-        drivers = {name: CommandDriver(name, given) for name, given in config.drivers.items()}
+        drivers = {name: self._driver(name, given) for name, given in config.drivers.items()}
         providers = {
             name: LocalBoard(name, Path(given.path), type=given.type or "TASK", types=tuple(types))
             for name, given in config.collections.items()
         }
         environment = for_agents(os.environ, frozenset())
+        of_agents = at_home(self._options.agents_user, environment)
         workspaces = GitWorkspaces(
             self._state_dir / "worktrees", config.projects, self._state_dir / "exports", environment
         )
@@ -164,7 +204,9 @@ class Daemon:
         async def reread(collection: str, external_id: str) -> bool:
             return await sync.reread(collection, external_id)
 
-        world = World({backend.name: backend}, drivers, workspaces, reread, environment)
+        hooks = Hooks(self._hook_url, self._hook_token)
+        private = self._state_dir / "agents"
+        world = World({backend.name: backend}, drivers, workspaces, reread, hooks, private, of_agents)
         fleet = Fleet(store, world, config, clock)
         review = Review(store, fleet, prompts, workspaces, types, clock)
         queue = Queue(store, fleet, review, Settings.of(config), clock)
@@ -173,21 +215,34 @@ class Daemon:
             await nursery.start(partial(_fenced, name, actor.run, partial(_note_crash, store)))
         return Actors(fleet, review, queue, sync)
 
+    def _driver(self, name: str, given: DriverConfig) -> AgentDriver:
+        match given.kind:
+            case "command":
+                return CommandDriver(name, given)
+            case "claude":
+                return ClaudeDriver(name, given, os.environ)
+            case never:
+                assert_never(never)
+
+    def _hook_url(self, agent_id: AgentId) -> str:
+        return f"{self._url}/api/v1/agents/{agent_id}/signals"
+
+    def _hook_token(self, agent_id: AgentId) -> str:
+        return agent_token(self._hook_secret, agent_id)
+
     # --- edges ------------------------------------------------------------------------------------
 
     async def _open_edges(
         self,
         nursery: trio.Nursery,
         bound: sockets.Bound,
-        unix_path: Path | None,
         actors: Actors,
         activity: ActivityLog,
         store: Store,
     ) -> str:
         token = None if self._options.no_auth else files.token(self._state_dir)
-        shown = f"[{self._host}]" if ":" in self._host else self._host
-        url, stream_url = f"http://{shown}:{bound.port}", f"ws://{shown}:{bound.stream_port}"
-        security = Security(token, self._host)
+        url, stream_url = self._url, f"ws://{_shown(bound.host)}:{bound.stream_port}"
+        security = Security(token, bound.host)
         gate = Gate(About(_version(), self._state_dir.name))
         gate.open(self._house(actors, activity, store, stream_url, self._warnings(bound)))
         await nursery.start(serve_rest, create_app(gate, security), bound.rest_listeners)
@@ -197,7 +252,7 @@ class Daemon:
             version=_version(),
             url=url,
             stream_url=stream_url,
-            socket=str(unix_path) if unix_path is not None else None,
+            socket=str(bound.unix_path) if bound.unix_path is not None else None,
             token_file=str(self._state_dir / "token") if token is not None else None,
             started_at=self._since,
         )
@@ -229,6 +284,7 @@ class Daemon:
             review=actors.review,
             activity=activity,
             types=issue_types(self._config),
+            hook_token=self._hook_token,
             status=overview,
         )
 
@@ -274,6 +330,10 @@ class _Once:
         if not self._told:
             self._told = True
             self._task_status.started(value)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 async def _note_crash(store: Store, name: str, error: Exception) -> None:

@@ -16,6 +16,8 @@ class Source(StrEnum):
     HOOK = "hook"
     SUBMIT = "submit"
     """Operator itself pressed Enter."""
+    STATUS = "status"
+    """The CLI's own status file."""
     TITLE = "title"
     OUTPUT = "output"
     SILENCE = "silence"
@@ -23,6 +25,14 @@ class Source(StrEnum):
     LAUNCH = "launch"
     BACKEND = "backend"
     """The terminal backend says that the session is gone."""
+
+
+class Meaning(StrEnum):
+    """What a title, a hook or a status file says its agent is doing."""
+
+    BUSY = "busy"
+    IDLE = "idle"
+    ASKING = "asking"
 
 
 @frozen
@@ -120,6 +130,23 @@ class Activity:
     title: str = ""
     title_speaks: bool = False
     """Its title has said busy at least once: then its titles are believed, and silence decides nothing."""
+    title_says: Meaning | None = None
+    title_since: datetime | None = None
+    """Since when its title says so."""
+    hook_at: datetime | None = None
+    """When its last hook came; None if none ever did."""
+    background: int = 0
+    """Tasks that go on under a turn that its CLI calls finished."""
+    turn_error: str | None = None
+    """What the last turn ended with, when it did not end well."""
+    limit_until: datetime | None = None
+    """When the usage limit ends that the last turn ran into."""
+    interrupting: bool = False
+    """The key that stops a turn was pressed in this turn."""
+    interrupted: bool = False
+    """The last turn was stopped by a person."""
+    hooks_missed: bool = False
+    """No daemon ran for a while: a turn whose end no hook told may still have ended well."""
     ready: bool = False
     """It can take a pasted prompt."""
     submission: Submission | None = None

@@ -60,8 +60,10 @@ class ProjectConfig:
 @frozen
 class DriverConfig:
     command: tuple[str, ...]
-    kind: Literal["command"] = "command"
+    kind: Literal["command", "claude"] = "command"
     args: tuple[str, ...] = ()
+    model: str | None = None
+    permission_mode: str | None = None
     env: dict[str, str] = Factory(dict)
     idle_after: Duration = Duration(10.0)
     prompt_pattern: str | None = None

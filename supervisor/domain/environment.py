@@ -13,6 +13,12 @@ _OURS = (
     "INVOCATION_ID",
     "JOURNAL_STREAM",
     "CREDENTIALS_DIRECTORY",
+    "CACHE_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+    "LOGS_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "STATE_DIRECTORY",
+    "MEMORY_PRESSURE_",
     "SYSTEMD_EXEC_PID",
     "MANAGERPID",
 )
@@ -22,8 +28,4 @@ or coding agent's."""
 
 def for_agents(environ: Mapping[str, str], secret_names: Collection[str]) -> dict[str, str]:
     """`environ` without what is ours and without the variables that hold boards' tokens."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if name not in secret_names and not name.startswith(_OURS)
-    }
+    return {name: value for name, value in environ.items() if name not in secret_names and not name.startswith(_OURS)}

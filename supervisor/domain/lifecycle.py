@@ -72,7 +72,9 @@ def _settled(
                 return broke(ticket, reason, limits, now)
             case steps.Vanished(reason=reason):
                 return vanished(ticket, reason, limits, now)
-            case steps.Prompting() | steps.Working() | steps.WithPerson():
+            case steps.Limited(reason=reason, until=until):
+                return move(ticket, Parked(now, ParkReason.USAGE_LIMIT, reason, until))
+            case steps.Prompting() | steps.Working() | steps.WithPerson() | steps.Resting():
                 pass
             case never:
                 assert_never(never)

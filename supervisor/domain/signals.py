@@ -5,7 +5,6 @@ A weaker source never overrules a fresh stronger one; a stronger one that went s
 """
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 
 from attrs import evolve, frozen
@@ -13,27 +12,26 @@ from attrs import evolve, frozen
 from supervisor.domain.agent import (
     GONE,
     Activity,
-    AgentState,
     Asking,
     Exited,
     ExitStatus,
     Idle,
     Lost,
+    Meaning,
     Proof,
     Running,
     Source,
     Starting,
     Submission,
 )
+from supervisor.domain.hooks import HookEvent, hooked
 from supervisor.domain.ids import DeliveryId
+from supervisor.domain.moves import reacted, stopped, to, turn_over
 
-
-class Meaning(StrEnum):
-    """What a title or a hook says its agent is doing."""
-
-    BUSY = "busy"
-    IDLE = "idle"
-    ASKING = "asking"
+CONTRADICTION = timedelta(seconds=1.5)
+"""How long a title may contradict the last hook before it is believed."""
+STATUS_LAG = timedelta(seconds=0.5)
+"""How long after a hook the CLI's status file may still be the one from before."""
 
 
 @frozen
@@ -75,6 +73,7 @@ class BecameReady:
 
     at: datetime
     evidence: str
+    source: Source = Source.OUTPUT
 
 
 @frozen
@@ -104,7 +103,60 @@ class StallChecked:
     seconds: float
 
 
-Signal = ProcessExited | SessionLost | Titled | Printed | BecameReady | Entered | Quiet | StallChecked
+@frozen
+class Hooked:
+    """The agent's CLI called its hook."""
+
+    at: datetime
+    event: HookEvent
+
+
+@frozen
+class Settled:
+    """Time has passed in which the title said other than the hooks did, and no hook came."""
+
+    at: datetime
+
+
+@frozen
+class Interrupting:
+    """Operator pressed the key that stops a turn."""
+
+    at: datetime
+
+
+@frozen
+class DialogSeen:
+    """The screen shows a dialog that is known by name, before the agent was ever ready."""
+
+    at: datetime
+    question: str
+
+
+@frozen
+class Looked:
+    """The CLI's own status file was read."""
+
+    at: datetime
+    meaning: Meaning
+    evidence: str
+
+
+Signal = (
+    ProcessExited
+    | SessionLost
+    | Hooked
+    | Settled
+    | Interrupting
+    | DialogSeen
+    | Looked
+    | Titled
+    | Printed
+    | BecameReady
+    | Entered
+    | Quiet
+    | StallChecked
+)
 
 
 @frozen
@@ -114,6 +166,8 @@ class Rules:
     idle_after: float = 10.0
     """Seconds of silence that end a turn when neither title nor prompt pattern ever spoke."""
     has_prompt_pattern: bool = False
+    status_file: bool = False
+    """Whether its CLI has a status file: then that says when it is ready, and a dialog may be open before."""
     stall_after: float = 1800.0
     """Seconds without any output after which a working agent is called stalled."""
     reaction_within: float = 10.0
@@ -126,18 +180,30 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
         return _correct_gone(activity, signal)
     match signal:
         case ProcessExited(at=at, status=status):
-            return _to(activity, Exited(Proof(at, Source.EXIT, str(status)), status))
+            return to(activity, Exited(Proof(at, Source.EXIT, str(status)), status))
         case SessionLost(at=at, reason=reason):
-            return _to(activity, Lost(Proof(at, Source.BACKEND, reason), reason))
+            return to(activity, Lost(Proof(at, Source.BACKEND, reason), reason))
+        case Hooked(at=at, event=event):
+            return hooked(activity, event, at)
+        case Settled(at=at):
+            return _settled(activity, at)
+        case Interrupting():
+            return evolve(activity, interrupting=isinstance(activity.state, Running | Asking))
+        case DialogSeen(at=at, question=question):
+            return _dialog_seen(activity, question, Proof(at, Source.SCREEN, question))
+        case Looked():
+            return _looked(activity, signal)
         case Titled():
             return _titled(activity, signal)
         case Printed(at=at):
             return _printed(evolve(activity, last_output=at, stalled=None), at)
-        case BecameReady(at=at, evidence=evidence):
-            return _became_ready(activity, at, evidence)
+        case BecameReady(at=at, evidence=evidence, source=source):
+            return _became_ready(activity, at, evidence, source)
         case Entered(at=at, delivery_id=delivery_id):
-            entered = evolve(activity, submission=Submission(delivery_id, at))
-            return _to(entered, Running(Proof(at, Source.SUBMIT, f"prompt {delivery_id} entered")))
+            entered = evolve(
+                activity, submission=Submission(delivery_id, at), interrupting=False, interrupted=False, turn_error=None
+            )
+            return to(entered, Running(Proof(at, Source.SUBMIT, f"prompt {delivery_id} entered")))
         case Quiet():
             return _quiet(activity, signal, rules)
         case StallChecked(at=at, seconds=seconds):
@@ -149,41 +215,84 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
 def _correct_gone(activity: Activity, signal: Signal) -> Activity:
     """An exit is final; a loss is corrected only by learning how the process really ended."""
     if isinstance(activity.state, Lost) and isinstance(signal, ProcessExited):
-        return _to(activity, Exited(Proof(signal.at, Source.EXIT, str(signal.status)), signal.status))
+        return to(activity, Exited(Proof(signal.at, Source.EXIT, str(signal.status)), signal.status))
     return activity
-
-
-def _to(activity: Activity, state: AgentState) -> Activity:
-    """Take a state; the same state again keeps its first proof, so `since` stays true."""
-    if type(state) is type(activity.state):
-        return activity
-    keep = None if isinstance(state, GONE) else activity.submission
-    return evolve(activity, state=state, submission=keep, stalled=None)
-
-
-def _turn_over(activity: Activity, proof: Proof) -> Activity:
-    turns = activity.turns_ended + 1
-    return evolve(activity, state=Idle(proof), turns_ended=turns, ready=True, submission=None, stalled=None)
-
-
-def _reacted(activity: Activity) -> Activity:
-    if activity.submission is None or activity.submission.reacted:
-        return activity
-    return evolve(activity, submission=evolve(activity.submission, reacted=True))
 
 
 def _titled(activity: Activity, signal: Titled) -> Activity:
     seen = evolve(activity, title=signal.text)
     if signal.meaning is None:
         return seen
-    proof = Proof(signal.at, Source.TITLE, signal.text)
+    if signal.meaning is not activity.title_says:
+        seen = evolve(seen, title_says=signal.meaning, title_since=signal.at)
+    if signal.meaning is Meaning.BUSY:
+        seen = reacted(evolve(seen, title_speaks=True))
+    believed_at = title_believed_at(seen)
+    if believed_at is not None and signal.at < believed_at:
+        return seen  # a hook is fresher and knows better
+    return _believe_title(seen, signal.meaning, Proof(signal.at, Source.TITLE, signal.text))
+
+
+def _believe_title(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
+    match meaning:
+        case Meaning.BUSY:
+            return to(activity, Running(proof))
+        case Meaning.ASKING:
+            return to(reacted(activity), Asking(proof, activity.title))
+        case Meaning.IDLE:
+            return _idle_title(activity, proof)
+        case never:
+            assert_never(never)
+
+
+def title_believed_at(activity: Activity) -> datetime | None:
+    """From when on a title that contradicts the hooks is believed; None where no hook ever spoke."""
+    if activity.hook_at is None or activity.title_since is None:
+        return None
+    return max(activity.hook_at, activity.title_since) + CONTRADICTION
+
+
+def contradicted(activity: Activity) -> bool:
+    """Whether the title says other than the state that hooks led to."""
+    match activity.state:
+        case Running():
+            return activity.title_says is Meaning.IDLE and activity.background == 0
+        case Idle():
+            return activity.title_says is Meaning.BUSY
+        case Asking() | Starting() | Exited() | Lost():
+            return False  # a title does not tell a dialog from an empty prompt
+        case never:
+            assert_never(never)
+
+
+def _settled(activity: Activity, at: datetime) -> Activity:
+    """An interrupt fires no hook: a title that keeps contradicting the last hook is right in the end."""
+    believed_at = title_believed_at(activity)
+    if believed_at is None or at < believed_at or not contradicted(activity) or activity.title_says is None:
+        return activity
+    proof = Proof(at, Source.TITLE, activity.title)
+    if activity.title_says is Meaning.IDLE and isinstance(activity.state, Running):
+        return stopped(activity, proof)
+    return _believe_title(activity, activity.title_says, proof)
+
+
+def _dialog_seen(activity: Activity, question: str, proof: Proof) -> Activity:
+    return to(activity, Asking(proof, question)) if isinstance(activity.state, Starting) else activity
+
+
+def _looked(activity: Activity, signal: Looked) -> Activity:
+    """The status file tells a dialog from an empty prompt, which neither title nor hooks do after Esc."""
+    proof = Proof(signal.at, Source.STATUS, signal.evidence)
+    fresh = activity.hook_at is not None and signal.at - activity.hook_at < STATUS_LAG
+    if fresh or not isinstance(activity.state, Asking):
+        return activity
     match signal.meaning:
         case Meaning.BUSY:
-            return _to(_reacted(evolve(seen, title_speaks=True)), Running(proof))
-        case Meaning.ASKING:
-            return _to(_reacted(seen), Asking(proof, signal.text))
+            return to(activity, Running(proof))
         case Meaning.IDLE:
-            return _idle_title(seen, proof)
+            return stopped(activity, proof)
+        case Meaning.ASKING:
+            return activity
         case never:
             assert_never(never)
 
@@ -193,12 +302,14 @@ def _idle_title(activity: Activity, proof: Proof) -> Activity:
     if not activity.title_speaks:
         return _asks_no_more(activity, proof) if isinstance(activity.state, Asking) else activity
     match activity.state:
+        case Asking() if activity.state.proof.source is Source.HOOK:
+            return activity  # with a dialog open the title looks like this too
         case Running() | Asking():
             if activity.submission is not None and not activity.submission.reacted:
                 return activity  # the title from before our Enter: it says nothing about this prompt
-            return _turn_over(activity, proof)
+            return turn_over(activity, proof)
         case Starting():
-            return _to(evolve(activity, ready=True), Idle(proof))
+            return to(evolve(activity, ready=True), Idle(proof))
         case Idle() | Exited() | Lost():
             return activity
         case never:
@@ -208,8 +319,8 @@ def _idle_title(activity: Activity, proof: Proof) -> Activity:
 def _asks_no_more(activity: Activity, proof: Proof) -> Activity:
     """Whoever was asked has answered; of a title that never says busy, silence tells when the work is done."""
     if _was_prompted(activity):
-        return _to(activity, Running(proof))
-    return _to(activity, Idle(proof) if activity.ready else Starting(proof))
+        return to(activity, Running(proof))
+    return to(activity, Idle(proof) if activity.ready else Starting(proof))
 
 
 def _was_prompted(activity: Activity) -> bool:
@@ -217,18 +328,19 @@ def _was_prompted(activity: Activity) -> bool:
 
 
 def _printed(activity: Activity, at: datetime) -> Activity:
-    """Output means work only where no title ever spoke, and not before the first prompt: that is a greeting."""
-    if activity.title_speaks:
+    """Output means work only where nothing better ever spoke, and not before the first prompt: that is a greeting."""
+    if activity.title_speaks or activity.hook_at is not None:
         return activity
     if isinstance(activity.state, Idle) and _was_prompted(activity):
-        return _to(_reacted(activity), Running(Proof(at, Source.OUTPUT, "it writes")))
-    return _reacted(activity)
+        return to(reacted(activity), Running(Proof(at, Source.OUTPUT, "it writes")))
+    return reacted(activity)
 
 
-def _became_ready(activity: Activity, at: datetime, evidence: str) -> Activity:
+def _became_ready(activity: Activity, at: datetime, evidence: str, source: Source) -> Activity:
     ready = evolve(activity, ready=True)
-    if isinstance(activity.state, Starting):
-        return _to(ready, Idle(Proof(at, Source.OUTPUT, evidence)))
+    at_a_dialog = isinstance(activity.state, Asking) and activity.state.proof.source is Source.SCREEN
+    if isinstance(activity.state, Starting) or at_a_dialog:
+        return to(ready, Idle(Proof(at, source, evidence)))
     return ready
 
 
@@ -241,7 +353,7 @@ def _quiet(activity: Activity, signal: Quiet, rules: Rules) -> Activity:
     )
     match activity.state:
         case Starting():
-            return _to(evolve(activity, ready=True), Idle(proof)) if enough else activity
+            return to(evolve(activity, ready=True), Idle(proof)) if enough else activity
         case Running():
             return _quiet_while_running(activity, signal, rules, proof, enough)
         case Idle() | Asking() | Exited() | Lost():
@@ -250,11 +362,9 @@ def _quiet(activity: Activity, signal: Quiet, rules: Rules) -> Activity:
             assert_never(never)
 
 
-def _quiet_while_running(
-    activity: Activity, signal: Quiet, rules: Rules, proof: Proof, enough: bool
-) -> Activity:
-    if not activity.title_speaks:
-        return _turn_over(activity, proof) if enough else activity
+def _quiet_while_running(activity: Activity, signal: Quiet, rules: Rules, proof: Proof, enough: bool) -> Activity:
+    if not activity.title_speaks and activity.hook_at is None:
+        return turn_over(activity, proof) if enough else activity
     waiting = activity.submission
     if waiting is None or waiting.reacted:
         return activity  # a title that says busy is believed, however silent the agent is

@@ -1,6 +1,6 @@
 """The step engine: what follows when a turn ends, an agent exits, or an artifact is missing. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from attrs import evolve, field, frozen
@@ -11,6 +11,8 @@ from supervisor.domain.agent import Starting as AgentStarting
 from supervisor.domain.ids import AgentId, DeliveryId, TicketId
 from supervisor.domain.issue_type import Mode, Step
 
+ERROR_REST = timedelta(seconds=10)
+"""How long an agent is left alone after a turn that ended with an error; twice as long each further time."""
 NOTHING = DeliveryId("")
 """The delivery of a progress that has not begun."""
 
@@ -68,8 +70,27 @@ class Vanished:
     reason: str
 
 
-Phase = Prompting | Working | WithPerson | StepsDone | Broke | Vanished
-OVER = (StepsDone, Broke, Vanished)
+@frozen
+class Resting:
+    """A turn ended with an error that may pass: the agent is told to go on when `until` comes."""
+
+    until: datetime
+    why: str
+    turns: int
+    """How many turns had ended: one more, begun by a person, is judged anew."""
+
+
+@frozen
+class Limited:
+    """The agent's CLI has reached its usage limit: no attempt is used up."""
+
+    at: datetime
+    reason: str
+    until: datetime
+
+
+Phase = Prompting | Working | WithPerson | Resting | StepsDone | Broke | Vanished | Limited
+OVER = (StepsDone, Broke, Vanished, Limited)
 
 
 @frozen
@@ -121,7 +142,7 @@ def observe(
                 return evolve(progress, phase=Broke(now, "the agent ended before it took its prompt"))
             return NeedsCheck()
         case AgentStarting() | AgentRunning() | Idle() | Asking():
-            return _observe_alive(progress, activity, delivery, mode)
+            return _observe_alive(progress, activity, delivery, mode, now)
         case never:
             assert_never(never)
 
@@ -135,7 +156,7 @@ def _took_prompt(phase: Phase, activity: Activity, delivery: Delivery | None) ->
             return delivery is None or delivery.id != delivery_id or delivery.state in _ENTERED
         case WithPerson(turns=turns, took_prompt=took_prompt):
             return took_prompt or activity.turns_ended > turns
-        case StepsDone() | Broke() | Vanished():
+        case Resting() | StepsDone() | Broke() | Vanished() | Limited():
             return True
         case never:
             assert_never(never)
@@ -146,7 +167,7 @@ _ENTERED = (DeliveryState.SUBMITTED, DeliveryState.DELIVERED, DeliveryState.UNKN
 
 
 def _observe_alive(
-    progress: Progress, activity: Activity, delivery: Delivery | None, mode: Mode
+    progress: Progress, activity: Activity, delivery: Delivery | None, mode: Mode, now: datetime
 ) -> Progress | NeedsCheck | Wait:
     match progress.phase:
         case Prompting(delivery_id=delivery_id) | Working(delivery_id=delivery_id):
@@ -157,7 +178,11 @@ def _observe_alive(
             if mode is Mode.AUTONOMOUS and isinstance(activity.state, Idle) and activity.turns_ended > turns:
                 return NeedsCheck()
             return Wait()
-        case StepsDone() | Broke() | Vanished():
+        case Resting(until=until, why=why, turns=turns):
+            if isinstance(activity.state, Idle) and activity.turns_ended > turns:
+                return NeedsCheck()
+            return _go_on(progress, why) if now >= until else Wait()
+        case StepsDone() | Broke() | Vanished() | Limited():
             return Wait()
         case never:
             assert_never(never)
@@ -184,6 +209,12 @@ def _after_prompt(
             assert_never(never)
 
 
+def _go_on(progress: Progress, why: str) -> Progress:
+    nudged = evolve(progress, nudges=progress.nudges + 1)
+    text = f"Your last turn ended with an error ({why}). Go on where you were."
+    return evolve(nudged, phase=Prompting(delivery_id(nudged), text, "nudge"))
+
+
 def _untaken(delivery: Delivery) -> str:
     return f"the prompt was not taken ({delivery.reason or delivery.state})"
 
@@ -197,6 +228,10 @@ def judge(progress: Progress, activity: Activity, checked: Checked, steps: tuple
     """
     step = steps[progress.step]
     gone = isinstance(activity.state, Exited)
+    if not gone and activity.turn_error is not None:
+        return _after_error(progress, activity, activity.turn_error, step, now)
+    if not gone and activity.interrupted:
+        return evolve(progress, phase=WithPerson("its turn was interrupted", activity.turns_ended))
     if not checked.missing:
         if progress.step + 1 >= len(steps):
             return evolve(progress, phase=StepsDone(now))
@@ -214,6 +249,15 @@ def judge(progress: Progress, activity: Activity, checked: Checked, steps: tuple
     nudged = evolve(progress, nudges=progress.nudges + 1)
     text = f"The step {step.name} is not finished: nothing new matches {missing}. Make it, then stop."
     return evolve(nudged, phase=Prompting(delivery_id(nudged), text, "nudge"))
+
+
+def _after_error(progress: Progress, activity: Activity, error: str, step: Step, now: datetime) -> Progress:
+    if activity.limit_until is not None and activity.limit_until > now:
+        return evolve(progress, phase=Limited(now, error, activity.limit_until))
+    if isinstance(progress.phase, WithPerson) or progress.nudges + 1 >= step.max_turns:
+        return evolve(progress, phase=WithPerson(f"its turn ended with an error: {error}", activity.turns_ended))
+    rest = ERROR_REST * 2**progress.nudges
+    return evolve(progress, phase=Resting(now + rest, error, activity.turns_ended))
 
 
 def begin(progress: Progress, step: int, run: int = 1) -> Progress:

@@ -9,7 +9,7 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from supervisor.web import activity, agents, collections, queue, status, tickets
+from supervisor.web import activity, agents, collections, queue, signals, status, tickets
 from supervisor.web.glue import JSON, Reply, Route, Sent, explained, refused, serve
 from supervisor.web.house import Gate
 from supervisor.web.keys import HEADER, Asked, Keys
@@ -35,7 +35,7 @@ def create_app(gate: Gate, security: Security) -> QuartTrio:
         BACKGROUND_TASK_SHUTDOWN_TIMEOUT=None,
     )
     app.url_map.merge_slashes = False
-    nouns = (status, queue, tickets, agents, collections, activity)
+    nouns = (status, queue, tickets, agents, signals, collections, activity)
     routes = [route for noun in nouns for route in noun.routes]
     _Edge(app, gate, security).install(with_pages(routes, gate.about.version))
     return app
@@ -70,7 +70,8 @@ class _Edge:
     async def _view(self, route: Route, **parameters: str) -> Response:
         body = await request.get_data(cache=False, as_text=False, parse_form_data=False) if route.mutates else b""
         parts = {name: unquote(value) for name, value in parameters.items()}
-        sent = Sent(parts, tuple(request.args.items(multi=True)), body)
+        authorization = request.headers.get("Authorization")
+        sent = Sent(parts, tuple(request.args.items(multi=True)), body, authorization)
         key = request.headers.get(HEADER)
         if key is None or not route.mutates:
             return _response(await serve(route, self._gate, sent))

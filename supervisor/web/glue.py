@@ -81,6 +81,8 @@ class Route:
     """Whether a request must bring the token."""
     from_gate: bool
     """Whether it is answered at any time, also before there is a house."""
+    raw: bool = False
+    """Whether the handler reads the request itself: a body in somebody else's form."""
 
     @property
     def name(self) -> str:
@@ -112,6 +114,7 @@ class Sent:
     parameters: Mapping[str, str]
     query: tuple[tuple[str, str], ...]
     body: bytes
+    authorization: str | None = field(default=None, repr=False)
 
 
 @frozen
@@ -164,7 +167,7 @@ class Routes:
         def register(handler: H) -> H:
             hints = get_type_hints(handler)
             first, *names = inspect.signature(handler).parameters
-            parameters = tuple(name for name in names if name not in ("query", "body"))
+            parameters = tuple(name for name in names if name not in ("query", "body", "sent"))
             if set(parameters) != set(_PLACEHOLDER.findall(path)):
                 raise TypeError(f"{method} {path} and the parameters of {handler.__name__} differ")
             gives = get_args(hints["return"])[0] if get_origin(hints["return"]) is Answer else hints["return"]
@@ -183,6 +186,7 @@ class Routes:
                 deadline=deadline,
                 token=token,
                 from_gate=hints[first] is Gate,
+                raw="sent" in names,
             )
             self._routes.append(route)
             return handler
@@ -214,6 +218,8 @@ def explained(error: Exception, where: str) -> Refusal:
 
 
 def _arguments(route: Route, sent: Sent) -> dict[str, object]:
+    if route.raw:
+        return {**sent.parameters, "sent": sent}
     query, wrong = _tried(lambda: read_query(sent.query, route.query or Nothing))
     body, more = _tried(lambda: _body(route, sent.body))
     if wrong or more:

@@ -60,6 +60,8 @@ class SyncHandle(Protocol):
 class SessionDoor(Protocol):
     async def prompt(self, text: str, origin: str = "person", wait: float = 2.0) -> Delivery: ...
 
+    async def hear(self, payload: Mapping[str, object]) -> dict[str, object]: ...
+
     async def interrupt(self) -> None: ...
 
     async def screen(self) -> str: ...
@@ -103,6 +105,8 @@ class House:
     review: ReviewHandle
     activity: ActivityLog
     types: Mapping[str, IssueType]
+    hook_token: Callable[[AgentId], str]
+    """What an agent's hooks must bring."""
     status: Callable[[], StatusView]
 
 

@@ -88,7 +88,9 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         "parameters": _parameters(route, schemas),
         "responses": _responses(route, schemas),
     }
-    if route.body is not None:
+    if route.raw:
+        made["requestBody"] = {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
+    elif route.body is not None:
         content = {JSON: {"schema": schemas.of(route.body, asked=True)}}
         made["requestBody"] = {"required": not route.body_optional, "content": content}
     if not route.token:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from asyncinotify import Inotify, Mask
 from attrs import frozen
 
 from tests.agents.hooks import Hooks
 from tests.agents.pane import Pane, running
 from tests.fakes.model.server import Model
-from tests.fakes.seen import Seen
+from tests.fakes.seen import WITHIN, Seen
 from tests.harness import ROOT
 
 PROGRAM = ROOT / ".cache" / "agents" / "bin" / "claude"
@@ -125,10 +126,19 @@ class Claude:
         """Wait until its status file says so."""
         return await self.statuses.until(lambda status: status.state == state, since=since)
 
+    async def kept(self, transcript: str, text: str, within: float = WITHIN) -> float:
+        """Wait until the transcript holds this text: not before then can the conversation be resumed. When it did."""
+        path = Path(transcript)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with trio.fail_after(within), Inotify(sync_timeout=0) as inotify:
+            inotify.add_watch(path.parent, Mask.CREATE | Mask.MODIFY | Mask.MOVED_TO)
+            while not path.exists() or text not in path.read_text():
+                await trio.lowlevel.wait_readable(inotify.fd)
+                list(inotify)
+        return trio.current_time()
+
     async def watch(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Read its status file whenever it changes, for ever."""
-        from asyncinotify import Inotify, Mask
-
         with Inotify(sync_timeout=0) as inotify:
             inotify.add_watch(self.home.sessions, Mask.CLOSE_WRITE | Mask.MOVED_TO)
             task_status.started()

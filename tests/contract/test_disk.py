@@ -18,7 +18,7 @@ from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.agent import Activity, Agent, Delivery, DeliveryState
 from supervisor.domain.errors import Conflict, Invalid, StoreError
 from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
-from supervisor.domain.steps import Progress
+from supervisor.domain.steps import Progress, Working
 from supervisor.domain.ticket import BoardWrite, Body, CollectionState, Done, Queued, Ticket, WriteKind
 from supervisor.ports import Disk, Record, Setting
 from tests import strategies
@@ -109,6 +109,13 @@ def test_records_are_found_by_their_indexed_fields_in_order_of_their_keys(disk: 
     assert disk.load(Ticket, {"id": "b"}) == [done]
     disk.commit([evolve(waiting, status=Done(NOON))], [], durable=False)
     assert disk.load(Ticket, {"status": "queued"}) == [other]
+
+
+def test_the_order_is_that_of_the_keys_and_of_nothing_else(disk: Disk) -> None:
+    one = Progress(TicketId("z"), AgentId("1"), Working(DeliveryId("d")))
+    two = Progress(TicketId("a"), AgentId("2"), Working(DeliveryId("d")))
+    disk.commit([two, one], [], durable=False)
+    assert disk.load(Progress) == [one, two]
 
 
 def test_flags_states_and_numbers_are_looked_up_too(disk: Disk) -> None:

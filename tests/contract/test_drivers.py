@@ -39,7 +39,9 @@ def driver(*command: str, **settings: object) -> AgentDriver:
 
 
 def request(path: str, **environment: str) -> LaunchRequest:
-    return LaunchRequest(AgentId("ENG-1~2"), TicketId("ENG-1"), "/", {"PATH": path, **environment})
+    return LaunchRequest(
+        AgentId("ENG-1~2"), TicketId("ENG-1"), "/", {"PATH": path, **environment}, private_dir=Path("/nowhere")
+    )
 
 
 # --- plan ---------------------------------------------------------------------------------------------

@@ -309,6 +309,12 @@ def test_what_permissions_forbid_is_refused(path: Path, which: str) -> None:
         locked.chmod(before)
 
 
+def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "operator.db").mkdir()
+    with pytest.raises(StoreCorrupt, match="not a file"):
+        SqlDisk(tmp_path / "operator.db").open()
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreReadOnly, match="no folder"):
         SqlDisk(tmp_path / "nowhere" / "operator.db").open()
@@ -391,6 +397,7 @@ LIMITED = """
             later.commit([Body(f"A-{n}", "x" * 50_000)], [], n % 2 == 0)
     except StoreFull as error:
         print("full", error.message)
+    assert not list(Path(sys.argv[1]).parent.glob("*.new*"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     later.close()
     later.open()

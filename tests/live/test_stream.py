@@ -1,104 +1,20 @@
-"""The activity stream on real sockets: nothing lost, nobody in another's way, and a quick end."""
+"""The activity stream on real sockets: what is told, nothing of it lost, and to whom."""
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
-from attrs import frozen
-from trio_websocket import (
-    ConnectionClosed,
-    WebSocketConnection,
-    wrap_client_stream,
-)
 
 from supervisor.web.stream import Limits
+from tests.fakes.listening import events, frame, shake, subscribed, subscribers
 from tests.fakes.served import TOKEN, Served, serving
-
-BEARER = [(b"authorization", f"Bearer {TOKEN}".encode())]
-Events = list[dict[str, Any]]
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     async with serving() as running:
         yield running
-
-
-@asynccontextmanager
-async def subscribed(served: Served, query: str = "", **options: Any) -> AsyncIterator[WebSocketConnection]:
-    """A subscriber on a connection of ours, since trio-websocket leaves one open that the server has closed."""
-    options.setdefault("extra_headers", BEARER)
-    resource = f"/api/v1/activity{'?' if query else ''}{query}"
-    async with (
-        await trio.open_tcp_stream("127.0.0.1", served.stream_port) as stream,
-        trio.open_nursery() as nursery,
-    ):
-        yield await wrap_client_stream(nursery, stream, "localhost", resource, **options)
-        nursery.cancel_scope.cancel()
-
-
-async def frame(socket: WebSocketConnection) -> dict[str, Any]:
-    with trio.fail_after(10):
-        found = json.loads(await socket.get_message())
-    assert isinstance(found, dict)
-    return found
-
-
-async def events(socket: WebSocketConnection, count: int) -> Events:
-    """The next events, whatever frames they come in; no frame is empty or too large."""
-    found: Events = []
-    while len(found) < count:
-        batch = (await frame(socket))["events"]
-        assert 1 <= len(batch) <= 64
-        found += batch
-    return found
-
-
-@frozen
-class Shaken:
-    """The answer to a handshake that was made by hand: its head, and its problem if it is one."""
-
-    status: int
-    headers: dict[bytes, bytes]
-    problem: dict[str, Any]
-
-
-async def handshake(
-    served: Served, *, path: str = "/api/v1/activity", host: str = "localhost", **headers: str
-) -> trio.SocketStream:
-    """A connection on which a handshake was sent; `headers` with underscores, and with a token if not given."""
-    wanted = {"Authorization": f"Bearer {TOKEN}"} | {name.replace("_", "-"): text for name, text in headers.items()}
-    lines = "".join(f"{name}: {text}\r\n" for name, text in wanted.items() if text)
-    stream = await trio.open_tcp_stream("127.0.0.1", served.stream_port)
-    await stream.send_all(
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode("latin1")
-    )
-    return stream
-
-
-async def shake(served: Served, **asked: str) -> Shaken:
-    async with await handshake(served, **asked) as stream:
-        got = b""
-        with trio.fail_after(5):
-            while b"\r\n\r\n" not in got:
-                chunk = await stream.receive_some()
-                assert chunk, "closed without an answer"
-                got += chunk
-            head, _, body = got.partition(b"\r\n\r\n")
-            first, *lines = head.split(b"\r\n")
-            named = {name.lower(): text for name, text in (line.split(b": ", 1) for line in lines)}
-            length = int(named.get(b"content-length", b"0"))
-            while len(body) < length:
-                body += await stream.receive_some()
-    status = int(first.split()[1])
-    if status != 101:
-        assert named[b"content-type"] == b"application/problem+json"
-        assert json.loads(body)["status"] == status
-    return Shaken(status, named, json.loads(body) if status != 101 else {})
 
 
 async def refused(served: Served, status: int, code: str, **asked: str) -> dict[str, Any]:
@@ -224,13 +140,6 @@ async def test_while_starting_streams_wait(served: Served) -> None:
     assert (await shake(served)).headers[b"retry-after"] == b"1"
 
 
-async def subscribers(served: Served, count: int) -> None:
-    """Wait until there are so many."""
-    with trio.fail_after(10):
-        while served.gate.subscribers != count:  # noqa: ASYNC110  (it is a number to look at, and rings no bell)
-            await trio.sleep(0.005)
-
-
 async def test_there_is_room_for_so_many() -> None:
     async with serving(limits=Limits(subscribers=2)) as served:
         async with subscribed(served) as first, subscribed(served) as second:
@@ -240,183 +149,3 @@ async def test_there_is_room_for_so_many() -> None:
         await subscribers(served, 0)
         async with subscribed(served) as third:
             await frame(third)
-
-
-# --- misbehaviour -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\x00" * 100,
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"POST /api/v1/activity HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
-        b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 200_000,
-        b"",
-    ],
-)
-async def test_garbage_ends_its_own_connection_only(served: Served, garbage: bytes) -> None:
-    async with subscribed(served) as witness:
-        await frame(witness)
-        stream = await trio.open_tcp_stream("127.0.0.1", served.stream_port)
-        try:
-            await stream.send_all(garbage)
-            with trio.move_on_after(0.3):
-                await stream.receive_some()
-        except trio.BrokenResourceError:
-            pass  # cut off: as good an answer as any
-        await stream.aclose()
-        await served.house.happen("ticket.queued")
-        assert len(await events(witness, 1)) == 1
-
-
-@pytest.mark.parametrize(
-    "rude",
-    [
-        b"\x81\x05hello",  # not masked
-        b"\xff" * 40,
-        b"\x88\x81\x00\x00\x00\x00\x01",  # a close with half a code
-        b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00",  # 8 EB are announced
-        b"\xc1\x80\x00\x00\x00\x00",  # a reserved bit
-        b"\x88\x80\x00\x00\x00\x00" + b"\x89\x80\x00\x00\x00\x00" * 50,  # pings after a close
-    ],
-)
-async def test_broken_frames_harm_nobody_else(served: Served, rude: bytes) -> None:
-    async with subscribed(served) as witness:
-        await frame(witness)
-        async with await handshake(served) as stream:
-            assert b"101" in await stream.receive_some()
-            await stream.send_all(rude)
-            try:
-                with trio.move_on_after(0.3):
-                    while await stream.receive_some():
-                        pass
-            except trio.BrokenResourceError:
-                pass  # cut off
-        await served.house.happen("ticket.queued")
-        assert len(await events(witness, 1)) == 1
-
-
-async def closing(socket: WebSocketConnection, chatting: bool = False) -> int:
-    """Read, or talk, until the server closes: with which code."""
-    try:
-        while True:
-            await (socket.send_message("hello?") if chatting else socket.get_message())
-    except ConnectionClosed as closed:
-        return closed.reason.code if closed.reason is not None else 0
-
-
-async def test_what_clients_say_means_nothing_until_it_is_too_much(served: Served) -> None:
-    async with subscribed(served) as socket:
-        await frame(socket)
-        for _ in range(50):
-            await socket.send_message("hello?")
-        await served.house.happen("ticket.queued")
-        assert len(await events(socket, 1)) == 1
-        with trio.fail_after(5):
-            assert await closing(socket, chatting=True) == 1008
-
-
-async def test_a_large_message_ends_the_stream(served: Served) -> None:
-    async with subscribed(served) as socket:
-        await frame(socket)
-        await socket.send_message("x" * 5000)
-        with trio.fail_after(5):
-            assert await closing(socket) == 1009
-
-
-async def test_a_handshake_that_never_ends_is_cut_off() -> None:
-    async with serving(limits=Limits(handshake=0.1)) as served:
-        stream = await trio.open_tcp_stream("127.0.0.1", served.stream_port)
-        await stream.send_all(b"GET /api/v1/activity HTTP/1.1\r\nHost: loc")
-        with trio.fail_after(5):
-            try:
-                assert await stream.receive_some() == b""
-            except trio.BrokenResourceError:
-                pass  # cut off
-        await stream.aclose()
-
-
-async def test_a_client_that_is_there_no_more_is_noticed() -> None:
-    """It keeps the connection, but answers no ping."""
-    async with serving(limits=Limits(ping_every=0.05, pong=0.2)) as served, subscribed(served) as alive:
-        await frame(alive)
-        async with await stalled(served):
-            await subscribers(served, 2)
-            await subscribers(served, 1)
-            await served.house.happen("ticket.queued")
-            assert len(await events(alive, 1)) == 1
-
-
-# --- those who do not read, and the end -------------------------------------------------------------
-
-
-async def stalled(served: Served) -> trio.SocketStream:
-    """A subscriber that reads its hello and then nothing more."""
-    stream = await handshake(served)
-    got = b""
-    while b'"hello"' not in got:
-        got += await stream.receive_some()
-    return stream
-
-
-FLOOD = 20_000
-FILLING = "x" * 400
-
-
-async def test_who_does_not_read_keeps_nobody_waiting_and_is_cut_off() -> None:
-    async with serving(limits=Limits(send=1.0)) as served, subscribed(served) as good:
-        await frame(good)
-        stuck = [await stalled(served) for _ in range(10)]
-        seen: Events = []
-
-        async def produce() -> None:
-            for _ in range(FLOOD // 500):
-                await served.house.happen("agent.output", times=500, filling=FILLING)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(produce)
-            with trio.fail_after(60):
-                seen += await events(good, FLOOD)
-        assert [each["seq"] for each in seen] == list(range(1, FLOOD + 1))
-        await subscribers(served, 1)
-        await served.house.happen("agent.output")
-        assert len(await events(good, 1)) == 1
-        for stream in stuck:
-            await stream.aclose()
-
-
-async def test_stopping_tells_who_listens_and_waits_for_nobody_else(served: Served) -> None:
-    closed: list[int] = []
-
-    async def read(socket: WebSocketConnection) -> None:
-        closed.append(await closing(socket))
-
-    async with AsyncExitStack() as stack:
-        queries = ["kinds=ticket.*"] * 4 + [""]  # one is in the middle of much when the end comes
-        good = [await stack.enter_async_context(subscribed(served, query)) for query in queries]
-        stuck = [await stack.enter_async_context(await stalled(served)) for _ in range(10)]
-        half = await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", served.stream_port))
-        await half.send_all(b"GET /api/v1/activity HTTP/1.1\r\n")
-        async with trio.open_nursery() as nursery:
-            for socket in good:
-                nursery.start_soon(read, socket)
-            await served.house.happen("agent.output", times=FLOOD, filling=FILLING)
-            with trio.fail_after(5):
-                assert await served.stream.stop() < 1.0
-        assert closed == [1001] * 5
-        assert len(stuck) == 10
-    with pytest.raises(OSError):  # noqa: PT011  (any of the ways in which nobody listens)
-        await trio.open_tcp_stream("127.0.0.1", served.stream_port)
-    async with served.client() as client:
-        assert (await client.get("health")).status_code == 200
-
-
-async def test_an_idle_stop_is_quick(served: Served) -> None:
-    async with subscribed(served) as socket:
-        await frame(socket)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(closing, socket)
-            assert await served.stream.stop() < 0.2

@@ -40,7 +40,11 @@ async def test_every_argument_arrives_as_it_is(backend: TmuxBackend, tmp_path: P
     store = command("set-buffer", "-b", "kept", "--", "." + text)
     save = command("save-buffer", "-b", "kept", str(tmp_path / "kept"))
     await backend.control.run(sequence(when("1", "=hub:", store), save))
-    assert (tmp_path / "kept").read_bytes() == b"." + text.encode()
+    expected = b"." + text.encode()
+    with trio.fail_after(5):  # tmux has its client write the file
+        while (tmp_path / "kept").stat().st_size < len(expected):  # noqa: ASYNC110
+            await trio.sleep(0.001)
+    assert (tmp_path / "kept").read_bytes() == expected
     if text.isprintable():
         shown = await backend.control.run(command("display-message", "-p", "--", literal(text)))
         assert shown[0].text == text

@@ -13,6 +13,7 @@ from supervisor.adapters.sessions.tmux import TmuxBackend
 from supervisor.domain.agent import ExitStatus
 from supervisor.domain.errors import BackendError, SessionGone
 from supervisor.domain.ids import AgentId, DeliveryId
+from supervisor.ports import Stamps
 from tests.fakes.session_places import (
     TMUX,
     TmuxPlace,
@@ -75,6 +76,24 @@ async def test_the_death_of_the_server_is_known_at_once(backend: TmuxBackend, pl
         await session.stop(0.1)
 
 
+async def test_a_server_that_nobody_starts_again_is_missed_at_once(place: TmuxPlace, tmp_path: Path) -> None:
+    place.state_dir.mkdir()
+    tmux(place, "-f", "/dev/null", "new-session", "-d", "cat")
+    async with running(place.backend(start_server=False)) as backend:
+        session = await open_reader(backend, "V-15~1", tmp_path / "kept")
+        assert backend.server is not None
+        os.kill(backend.server.pid, signal.SIGKILL)
+        with trio.fail_after(1):
+            while session.lost is None:
+                await session.changed()
+        with pytest.raises(BackendError):
+            await backend.sessions()
+        tmux(place, "-f", "/dev/null", "new-session", "-d", "cat")
+        with trio.fail_after(5):
+            again = await open_reader(backend, "V-15~2", tmp_path / "kept2")
+        assert await backend.sessions() == [again]
+
+
 async def test_a_lost_client_is_replaced_and_nothing_is_lost(backend: TmuxBackend, tmp_path: Path) -> None:
     session = await open_reader(backend, "V-4~1", tmp_path / "kept")
     server = backend.server
@@ -129,6 +148,44 @@ async def test_a_stopped_server_is_unknown_not_dead(place: TmuxPlace, tmp_path: 
         assert typed == b"\x1b[200~y\x1b[201~"  # what was given up on is not typed later
 
 
+async def test_a_connection_that_has_stopped_answering_is_made_anew(place: TmuxPlace, tmp_path: Path) -> None:
+    backend = place.backend(look_every=0.05)
+    async with running(backend):
+        session = await open_reader(backend, "V-16~1", tmp_path / "kept")
+        client = backend.control.pid
+        assert client is not None
+        assert backend.server is not None
+        backend.control._deadline = 0.2
+        os.kill(backend.server.pid, signal.SIGSTOP)
+        try:
+            with trio.fail_after(5):
+                while backend.control.pid == client:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+        finally:
+            os.kill(backend.server.pid, signal.SIGCONT)
+            backend.control._deadline = 5
+        with trio.fail_after(20):
+            await session.type(DeliveryId("1"), "x")
+        await said(session, b"total 13\r\n")
+        assert session.lost is None
+
+
+async def test_what_waits_for_a_connection_and_is_given_up_is_never_done(backend: TmuxBackend, tmp_path: Path) -> None:
+    session = await open_reader(backend, "V-14~1", tmp_path / "kept")
+    client = backend.control.pid
+    assert client is not None
+    os.kill(client, signal.SIGKILL)
+    with trio.fail_after(5):
+        while backend.control.pid is not None:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+    with trio.move_on_after(0.001) as scope:
+        await session.submit(DeliveryId("1"))
+    assert scope.cancelled_caught
+    await session.type(DeliveryId("2"), "y")
+    await said(session, b"total 13\r\n")
+    assert await session.stamps() == Stamps(typed=DeliveryId("2"))
+
+
 async def test_a_server_whose_socket_was_removed_is_found_again(place: TmuxPlace, tmp_path: Path) -> None:
     async with running(place.backend()) as first:
         session = await open_reader(first, "V-7~1", tmp_path / "kept")
@@ -169,6 +226,16 @@ async def test_sessions_of_others_are_never_touched(place: TmuxPlace, tmp_path: 
         assert await backend.sessions() == []
     assert tmux(place, "list-sessions", "-F", "#{session_name}").split() == ["V-9~1", "hub", "private"]
     assert "0" in tmux(place, "list-panes", "-t", "=private:", "-F", "#{pane_dead}")
+
+
+async def test_a_closed_pane_is_noticed_by_its_agents_end(
+    backend: TmuxBackend, place: TmuxPlace, tmp_path: Path
+) -> None:
+    session = await open_reader(backend, "H-9~1", tmp_path / "kept")
+    tmux(place, "kill-pane", "-t", f"={session.session_id}:")
+    assert await exit_of(session, within=2) is None
+    assert session.lost == "its pane was closed"
+    await session.close()
 
 
 async def test_what_people_do_to_a_session_is_noticed(place: TmuxPlace, tmp_path: Path) -> None:

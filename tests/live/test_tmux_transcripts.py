@@ -143,6 +143,20 @@ def test_offsets_stay_valid_while_old_output_goes(tmp_path: Path, holes: bool) -
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_freed_while_it_is_read_is_not_read_as_zeros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    transcript = Transcripts(tmp_path, LIMIT).watch(AGENT, lambda: None)
+    transcript.create()
+    append(transcript, b"x" * 2 * LIMIT)
+    pread = os.pread
+
+    def freed_first(descriptor: int, size: int, offset: int) -> bytes:
+        transcript.trim()
+        return pread(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", freed_first)
+    assert transcript.read(0, 100) == (LIMIT, b"x" * 100)
+
+
 def test_a_kill_before_the_file_was_emptied_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     transcript = Transcripts(tmp_path, LIMIT, refuse).watch(AGENT, lambda: None)
     transcript.create()

@@ -126,7 +126,7 @@ async def _perform(space: Workspace, daemon: subprocess.Popen[bytes], out: Termi
         print(f"The daemon is up at {where.url} after {took:.1f} s.\n", flush=True)
         async with connect(where) as client:
             live = Live(out, started)
-            nursery.start_soon(_follow, client, live)
+            nursery.start_soon(_follow, client, live)  # noqa: ASYNC111  (it is cancelled before the client closes)
             tickets = await _until_ended(client, daemon, live)
             nursery.cancel_scope.cancel()
     return tickets
@@ -157,7 +157,7 @@ async def _obey(*, task_status: trio.TaskStatus[None]) -> None:
 
 
 async def _ready(space: Workspace, daemon: subprocess.Popen[bytes]) -> None:
-    with trio.move_on_after(_START_LIMIT):
+    with trio.move_on_after(_START_LIMIT):  # noqa: ASYNC912  (each round sleeps)
         while daemon.poll() is None:
             if read_endpoint(space.state) is not None:
                 async with connect(locate(space.state, environ={})) as client:

@@ -2,6 +2,6 @@
 
 from supervisor.actors.fleet.fleet import Fleet
 from supervisor.actors.fleet.ledger import LaunchOrder
-from supervisor.actors.fleet.life import World, workspace_of
+from supervisor.actors.fleet.life import Hooks, World, workspace_of
 
-__all__ = ["Fleet", "LaunchOrder", "World", "workspace_of"]
+__all__ = ["Fleet", "Hooks", "LaunchOrder", "World", "workspace_of"]

@@ -142,6 +142,10 @@ class Fleet:
         """Begin to end an agent; its slot is free when its process is gone."""
         await ask(self._inbox, lambda reply: Retire(agent_id, EndOrder(reason, politely), reply))
 
+    async def alive(self) -> None:
+        """Return once the actor has come round its loop: never, if it is stuck."""
+        await self._wake.heard()
+
     # --- the actor --------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

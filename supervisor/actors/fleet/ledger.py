@@ -87,6 +87,16 @@ class Ledger:
     def entry(self, kind: str, agent: Agent, **data: Value) -> Entry:
         return Entry(kind, self.clock(), agent.ticket_id, agent.id, data)
 
+    def last_conversation(self, agent: Agent) -> str | None:
+        """The conversation in which the ticket's last agent of the same driver worked."""
+        earlier = (
+            each
+            for each in self.agents.values()
+            if (each.ticket_id, each.driver) == (agent.ticket_id, agent.driver) and each.conversation_id is not None
+        )
+        newest = max(earlier, default=None, key=lambda each: each.started_at)
+        return newest.conversation_id if newest is not None else None
+
     def plan(self, order: LaunchOrder, backend: str) -> Agent:
         """The intent to launch, as a record."""
         return Agent(

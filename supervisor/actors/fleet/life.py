@@ -3,8 +3,9 @@
 Each step finds what an interrupted one left: a worktree that is there, a session that carries the agent's id.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import structlog
@@ -63,6 +64,14 @@ class Reread(Protocol):
 
 
 @frozen
+class Hooks:
+    """Where agents' CLIs post their hooks, and with which token."""
+
+    url: Callable[[AgentId], str]
+    token: Callable[[AgentId], str]
+
+
+@frozen
 class World:
     """What a launch needs from the outside."""
 
@@ -70,6 +79,9 @@ class World:
     drivers: Mapping[str, AgentDriver]
     workspaces: Workspaces
     reread: Reread
+    hooks: Hooks
+    private: Path
+    """A folder with one of its own for each agent."""
     environment: Mapping[str, str] = field(repr=False)
     """What agents inherit, already without secrets of ours."""
 
@@ -138,7 +150,7 @@ class Life:
         """Ask the board once more. None: closed there. A text: launch, and say this."""
         if agent.collection is None or agent.external_id is None:
             return ""
-        with trio.move_on_after(REREAD_DEADLINE):
+        with trio.move_on_after(REREAD_DEADLINE):  # noqa: ASYNC912  (every path awaits the board)
             try:
                 return "" if await self._world.reread(agent.collection, agent.external_id) else None
             except OperatorError as error:
@@ -154,7 +166,10 @@ class Life:
                 ticket_id=agent.ticket_id,
                 cwd=agent.worktree_path,
                 environment=self._world.environment,
-                conversation_id=agent.conversation_id,
+                private_dir=self._world.private / agent.id,
+                hook_url=self._world.hooks.url(agent.id),
+                hook_token=self._world.hooks.token(agent.id),
+                conversation_id=self._ledger.last_conversation(agent),
             )
         )
         sessions = self._config.sessions
@@ -166,7 +181,12 @@ class Life:
         activity = self._ledger.activities.get(agent.id) or Activity(
             agent.id, Starting(Proof(self._ledger.clock(), Source.LAUNCH, "its process was started"))
         )
-        opened = evolve(agent, session_id=session.session_id, phase=Opened(session.pid))
+        opened = evolve(
+            agent,
+            session_id=session.session_id,
+            phase=Opened(session.pid),
+            conversation_id=plan.conversation_id,
+        )
         await self._ledger.opened(opened, activity)
         return opened, session
 

@@ -20,7 +20,10 @@ from supervisor.domain.ticket import (
     TicketStatus,
     move,
 )
-from supervisor.ports import Record
+from supervisor.ports import Record, Setting
+
+LIMIT = "limit."
+"""Begins the name of a setting that says until when a driver's CLI is at its usage limit."""
 
 
 @frozen
@@ -48,9 +51,23 @@ class Desk:
 
     async def load(self) -> None:
         """Take everything from the store, and continue the numbering of board writes."""
+        for setting in await self.store.load(Setting):
+            if setting.name.startswith(LIMIT):
+                self.shelf.limits[setting.name.removeprefix(LIMIT)] = datetime.fromisoformat(setting.value)
         self.shelf.load(await self.store.load(Ticket))
         self._number = max((each.number for each in await self.store.load(BoardWrite)), default=0)
         await self.reassess(list(self.shelf.tickets.values()))
+
+    async def limit(self, driver: str, until: datetime) -> None:
+        """No ticket of this driver is started before `until`."""
+        known = self.shelf.limits.get(driver)
+        if known is not None and known >= until:
+            return
+        data: dict[str, Value] = {"driver": driver, "until": until.isoformat()}
+        entry = Entry("driver.limited", self.clock(), data=data)
+        await self.store.commit(Setting(LIMIT + driver, until.isoformat()), entries=[entry])
+        self.shelf.limits[driver] = until
+        await self.reassess([self.shelf.tickets[each] for each in list(self.shelf.backlog.in_order())])
 
     async def reassess(self, tickets: Sequence[Ticket]) -> None:
         """Move waiting tickets in or out of the line, as what they wait for came or went."""

@@ -13,7 +13,7 @@ from supervisor.domain.errors import ActorGone, Conflict, NoSlot, NotEligible, O
 from supervisor.domain.ids import AgentId, agent_id_for
 from supervisor.domain.lifecycle import Limits, settle
 from supervisor.domain.queue import Lane, Obstacle, Settings, full, route
-from supervisor.domain.ticket import ENDED, Launching, Queued, Ticket, holder, move
+from supervisor.domain.ticket import ENDED, Launching, Parked, ParkReason, Queued, Ticket, holder, move
 from supervisor.domain.views import needs_person
 
 log = structlog.get_logger()
@@ -106,9 +106,16 @@ class Dispatch:
             settled = settle(ticket, agent, activity, progress, limits, now)
             if settled is not None:
                 await self._desk.move(settled, settled.status, before=ticket.status)
+                await self._heed_limit(agent, settled)
         for agent in self.strays():
             if not self._fleet.is_ending(agent.id):
                 await self.retire(agent.id, "its ticket is over", politely=True)
+
+    async def _heed_limit(self, agent: Agent, ticket: Ticket) -> None:
+        """One agent at its CLI's usage limit speaks for all tickets of its driver."""
+        status = ticket.status
+        if isinstance(status, Parked) and status.reason is ParkReason.USAGE_LIMIT and status.until is not None:
+            await self._desk.limit(agent.driver, status.until)
 
     async def _order_again(self, ticket: Ticket, agent_id: AgentId) -> None:
         """The decision was stored, the order was not: give it now."""

@@ -194,6 +194,10 @@ class Queue:
     async def resume(self, who: str = "a person") -> None:
         await ask(self._inbox, lambda reply: m.ResumeQueue(who, reply))
 
+    async def alive(self) -> None:
+        """Return once the actor has come round its loop: never, if it is stuck."""
+        await self._wake.heard()
+
     # --- the actor --------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -17,6 +17,7 @@ from supervisor.domain.ticket import (
     Cancelled,
     Done,
     Parked,
+    ParkReason,
     Queued,
     Ticket,
     TicketStatus,
@@ -50,6 +51,8 @@ class Shelf:
         self.settings = settings
         self.tickets: dict[TicketId, Ticket] = {}
         self.backlog = Backlog()
+        self.limits: dict[str, datetime] = {}
+        """Drivers whose CLI has reached its usage limit, and until when."""
         self.counts: Counter[str] = Counter()
         self.waiting_types: Counter[str] = Counter()
         self._external: dict[tuple[str, str], TicketId] = {}
@@ -112,6 +115,9 @@ class Shelf:
         if not isinstance(ticket.status, WAITING):
             return ticket.status
         found = assess(ticket, self.settings, self.open_blockers(ticket), now)
+        until = self.limits.get(found.driver) if isinstance(found, Lane) else None
+        if until is not None and until > now:
+            return Parked(now, ParkReason.USAGE_LIMIT, "its agent CLI has reached its usage limit", until)
         return waiting_status(ticket, found, now)
 
     def open_blockers(self, ticket: Ticket) -> list[str]:

@@ -13,6 +13,8 @@ from supervisor.domain.errors import SessionGone, TooSlow
 from supervisor.domain.ids import AgentId, DeliveryId
 from supervisor.ports import Attach, Session
 
+HOOK_DEADLINE = 4.0
+"""Seconds that a hook waits for its answer; the CLI itself waits no longer than 5."""
 BACKEND_DEADLINE = 15.0
 """Seconds that a terminal backend has for one call."""
 
@@ -23,6 +25,14 @@ class Deliver:
     text: str
     origin: str
     reply: Reply[Delivery]
+
+
+@frozen
+class Hear:
+    """A hook of the agent's CLI. The answer is what the hook is answered."""
+
+    payload: Mapping[str, object]
+    reply: Reply[dict[str, object]]
 
 
 @frozen
@@ -39,7 +49,7 @@ class End:
     reply: Reply[None]
 
 
-Message = Deliver | Interrupt | End
+Message = Deliver | Hear | Interrupt | End
 
 
 class SessionHandle:
@@ -82,6 +92,10 @@ class SessionHandle:
         with trio.move_on_after(wait):
             return await self._deliveries[stored.id].until(lambda each: each.state is not DeliveryState.PENDING)
         return self._deliveries[stored.id].value
+
+    async def hear(self, payload: Mapping[str, object]) -> dict[str, object]:
+        """Pass on a hook of the agent's CLI; what the CLI is to be answered."""
+        return await ask(self._living(), lambda reply: Hear(payload, reply), within=HOOK_DEADLINE)
 
     async def interrupt(self) -> None:
         """Press the key that stops a turn."""

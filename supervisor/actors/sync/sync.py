@@ -108,6 +108,11 @@ class Sync:
         record = await board.provider.reread(external_id)
         return record is not None and record.state not in CLOSED
 
+    async def alive(self) -> None:
+        """Return once the actor has come round its loop: never, if it is stuck. What a board keeps waiting has
+        deadlines of its own."""
+        await self._queue.outbox_bell.heard()
+
     def _board(self, name: str) -> Board:
         found = self._boards.get(name)
         if found is None:

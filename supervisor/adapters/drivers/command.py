@@ -1,25 +1,17 @@
 """The driver for any program that works in a terminal: kind `command`."""
 
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from datetime import datetime
 
 from supervisor.adapters.drivers.pattern import takes_too_long
+from supervisor.adapters.drivers.programs import planned
+from supervisor.adapters.drivers.titles import read_title
+from supervisor.domain.agent import Meaning
 from supervisor.domain.config import DriverConfig
 from supervisor.domain.errors import DriverError
-from supervisor.domain.signals import Meaning, Rules
+from supervisor.domain.signals import Rules
 from supervisor.ports import LaunchPlan, LaunchRequest
-
-_SPINNERS = frozenset(
-    "".join(map(chr, range(0x2801, 0x2900)))  # braille, but for the blank one
-    + "◐◓◑◒◴◷◶◵◰◳◲◱◜◝◞◟◠◡◢◣◤◥▖▘▝▗⬖⬘⬗⬙⣷"
-    + "🌑🌒🌓🌔🌕🌖🌗🌘🕐🕑🕒🕓🕔🕕🕖🕗🕘🕙🕚🕛⏳⌛"
-)
-"""What programs draw at a title's beginning while they work. No letter and no `-\\|/`: those begin other titles."""
-
-_ASKS = re.compile(r"\[ ?[!.?] ?\]|✋|\W*action required\b", re.IGNORECASE)
-"""How titles begin that ask for a person: `[ ! ] Action Required | project`, `✋  Action Required (project)`."""
 
 _LINE_LIMIT = 500
 """Characters of a screen's last line that a prompt pattern is tried on."""
@@ -42,31 +34,23 @@ class CommandDriver:
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """The program with its arguments, in the agent's environment. Raises DriverError if it cannot be started."""
-        env = {
-            **request.environment,
-            **self._config.env,
-            "OPERATOR_TICKET": request.ticket_id,
-            "OPERATOR_AGENT": request.agent_id,
-        }
-        words = (*self._config.command, *self._config.args)
-        if any("\0" in word for word in (*words, *env, *env.values())) or any("=" in name for name in env):
-            raise DriverError(
-                f"The command or environment of driver {self.name} holds what no program can be given.",
-                hint=f"Remove NUL characters, and = from names, in [drivers.{self.name}].",
-            )
-        if not self._config.command or not self._config.command[0]:
-            raise DriverError(f"Driver {self.name} names no program.", hint=f"Set `command` in [drivers.{self.name}].")
-        program = self._find(self._config.command[0], env)
-        return LaunchPlan((program, *words[1:]), env)
+        return planned(self.name, self._config, request, self._config.args)
 
     def read_title(self, title: str) -> Meaning | None:
         """What a title says by its beginning. Of a title that never says busy, the signals believe no idle."""
-        text = title.strip()
-        if not text:
-            return None
-        if text[0] in _SPINNERS:
-            return Meaning.BUSY
-        return Meaning.ASKING if _ASKS.match(text) else Meaning.IDLE
+        return read_title(title)
+
+    def read_hook(self, payload: Mapping[str, object], now: datetime) -> None:
+        """Such programs have no hooks."""
+        return
+
+    def dialog(self, screen: str) -> None:
+        """Nothing is known of such a program's dialogs."""
+        return
+
+    def look(self, pid: int) -> None:
+        """Such programs have no status file."""
+        return
 
     def prompt_shown(self, screen: str) -> bool:
         """Whether the screen's last line that is not empty matches the configured pattern.
@@ -80,31 +64,6 @@ class CommandDriver:
             return False
         tried = line.rstrip()[-_LINE_LIMIT:]
         return any(self._pattern.search(text) is not None for text in (tried, f"{tried} "))
-
-    def _find(self, program: str, env: Mapping[str, str]) -> str:
-        if "/" in program:
-            if not os.path.isabs(program):
-                raise DriverError(
-                    f"The program of driver {self.name}, {program}, is no absolute path.",
-                    hint=f"Write a whole path, or a name that is on PATH, in [drivers.{self.name}].",
-                )
-            candidates = [Path(program)]
-        else:
-            folders = env.get("PATH", os.defpath).split(os.pathsep)
-            candidates = [Path(folder, program) for folder in folders if os.path.isabs(folder)]
-        there = [path for path in candidates if path.is_file()]
-        for path in there:
-            if os.access(path, os.X_OK):
-                return str(path)
-        if there:
-            raise DriverError(
-                f"The program of driver {self.name}, {there[0]}, may not be executed.",
-                hint=f"Run `chmod +x {there[0]}`.",
-            )
-        raise DriverError(
-            f"The program of driver {self.name}, {program}, was not found.",
-            hint=f"Install it, or write its whole path as `command` in [drivers.{self.name}].",
-        )
 
 
 def _compiled(name: str, pattern: str | None) -> re.Pattern[str] | None:

@@ -28,7 +28,7 @@ from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.errors import Invalid, StoreError, StoreTooNew
 from supervisor.domain.ids import AgentId, Seq, TicketId
 from supervisor.domain.wire import READ_ERRORS, from_json, iso, to_json
-from supervisor.ports import R, Record
+from supervisor.ports import Disk, R, Record
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for a lock that a program of somebody else holds."""
@@ -37,7 +37,7 @@ _AT_ONCE: Final = 500
 _INSERT_ENTRIES: Final = entries.insert()
 
 
-class SqlDisk:
+class SqlDisk(Disk):
     """A `Disk` in a SQLite file. `commit` is for one thread at a time; reads may come from any beside it."""
 
     def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:

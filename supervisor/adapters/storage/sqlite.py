@@ -127,9 +127,8 @@ def admit(path: Path) -> bool:
         raise StoreFull(f"the disk of {folder} is full", hint=_ROOM)
     if not path.exists():
         return False
-    # A database is made under another name: an empty one was emptied by somebody.
-    if not path.is_file() or path.stat().st_size == 0:
-        raise damaged(path, "it is empty or not a file")
+    if not path.is_file():
+        raise damaged(path, "it is not a file")
     return True
 
 

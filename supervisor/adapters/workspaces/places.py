@@ -79,7 +79,9 @@ class Places:
             raise WorkspaceError(f"{ticket_id[:80]!r} cannot name a worktree.", hint="Give the ticket another id.")
         root = self.root.resolve()
         parent = root / _unclaimed(root, _plain(project))
-        parent.mkdir(mode=0o700, exist_ok=True)
+        # A root opened to its group on purpose has agents in it that run as another user.
+        shared = root.stat().st_mode & 0o2070 == 0o2070
+        parent.mkdir(mode=0o770 if shared else 0o700, exist_ok=True)
         path = parent / _unclaimed(parent, ticket_id)
         if path.resolve() != path:
             raise WorkspaceError(

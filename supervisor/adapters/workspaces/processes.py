@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE, STDOUT
@@ -62,26 +62,14 @@ async def run(
         if not open_streams:
             drained.set()
 
-    start = partial(
-        trio.run_process,
-        list(argv),
-        cwd=cwd,
-        env=dict(env),
-        stdin=stdin,
-        stdout=PIPE,
-        stderr=STDOUT if err is None else PIPE,
-        check=False,
-        start_new_session=True,
-        deliver_cancel=_end_group_of,
-    )
     code: int | None = None
     process: trio.Process | None = None
     failure: OSError | None = None
     try:
-        with trio.move_on_after(within) as scope:
+        with trio.move_on_after(within) as scope:  # noqa: ASYNC912  (without a process there is nothing to wait for)
             async with trio.open_nursery() as nursery:
                 try:
-                    process = await nursery.start(start)
+                    process = await nursery.start(_started(argv, cwd, env, stdin, err is None))
                 except OSError as error:
                     failure = error
                 else:
@@ -99,6 +87,23 @@ async def run(
     if failure is not None:
         raise failure
     return Ended(code, full)
+
+
+def _started(
+    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], stdin: bytes, joined: bool
+) -> partial[Awaitable[object]]:
+    return partial(
+        trio.run_process,
+        list(argv),
+        cwd=cwd,
+        env=dict(env),
+        stdin=stdin,
+        stdout=PIPE,
+        stderr=STDOUT if joined else PIPE,
+        check=False,
+        start_new_session=True,
+        deliver_cancel=_end_group_of,
+    )
 
 
 async def _end_group_of(process: trio.Process) -> None:

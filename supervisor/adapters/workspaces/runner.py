@@ -63,6 +63,7 @@ _HINTS = (
         "Rename the branch `operator`: Operator's branches are named operator/…",
     ),
     ("File exists", "Another git works there; if none does, one was killed: remove the .lock file it names."),
+    ("unknown switch", "Install git 2.36 or newer."),
     ("Permission denied", "Let the daemon's user read and write that path."),
 )
 

@@ -217,6 +217,16 @@ async def test_a_sleeper_is_moved_past_what_it_does_not_want(path: Path, nursery
     assert cursor.after == 101
 
 
+async def test_one_that_finds_nothing_in_the_store_sleeps_too(store: Store, nursery: trio.Nursery) -> None:
+    log = ActivityLog(store, ring_size=2)
+    await record(store, 200)
+    cursor = log.cursor(Seq(0), Filter(kinds=("wanted.*",)))
+    nursery.start_soon(cursor.next_batch)
+    with trio.fail_after(20):
+        await wait_all_tasks_blocked(0.05)
+    assert cursor.after == 200
+
+
 async def test_readers_that_left_leave_nothing_behind(store: Store, log: ActivityLog) -> None:
     async with trio.open_nursery() as nursery:
         for n in range(50):

@@ -188,6 +188,13 @@ def test_a_record_that_changes_while_it_waits_is_still_due_once() -> None:
     assert full.next_due() is None
 
 
+def test_what_is_put_back_with_the_same_time_is_due_again() -> None:
+    full = shelf(retry("A-1", 10))
+    assert ids(full.due(after(10))) == ["A-1"]
+    full.put(retry("A-1", 10, title="changed before it was moved"))
+    assert ids(full.due(after(10))) == ["A-1"]
+
+
 def test_what_waits_no_longer_or_for_longer_is_not_due() -> None:
     full = shelf(retry("A-1", 10), retry("A-2", 10), retry("A-3", 10))
     full.put(ticket("A-1"))

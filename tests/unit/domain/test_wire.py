@@ -96,3 +96,11 @@ def test_times_are_written_in_utc_whatever_their_zone() -> None:
 def test_a_state_carries_its_name() -> None:
     activity = Activity(AgentId("A-1~1"), Idle(Proof(NOON, Source.HOOK, "Stop")))
     assert wire.to_plain(activity)["state"]["name"] == "idle"
+
+
+def test_a_choice_comes_back_as_itself_and_another_word_is_an_error() -> None:
+    plain = {"since": "2026-11-24T12:00:00Z", "source": "hook", "evidence": ""}
+    assert wire.from_plain(plain, Proof).source is Source.HOOK
+    with pytest.raises(wire.READ_ERRORS) as raised:
+        wire.from_plain(plain | {"source": "rumour"}, Proof)
+    assert "expected one of exit, hook" in wire.problems_of(raised.value)["$.source"]

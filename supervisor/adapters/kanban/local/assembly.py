@@ -58,6 +58,7 @@ def ticket_of(seen: Seen, root: Path) -> BoardTicket:
         labels=content.labels,
         blocked_by=content.blocked_by,
         url=(root / place.column / place.name).as_uri(),
+        alias=place.name.removesuffix(".md"),
         updated_at=_time(seen.stamp.mtime_ns),
         problem=_problem((seen.trouble, content.problem), place),
     )

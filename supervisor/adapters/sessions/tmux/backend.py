@@ -298,6 +298,8 @@ class TmuxBackend:
                 await trio.lowlevel.wait_readable(handle)
             finally:
                 os.close(handle)
+        if server == self._server:
+            self.control.reset()  # nothing more is written to the dead
         self._server_ended(server)
 
     def _server_ended(self, server: ServerId | None) -> None:

@@ -87,6 +87,7 @@ class ControlClient:
         self._send, self._receive = trio.open_memory_channel[_Request](WAITING)
         self._pending: deque[_Request] = deque()
         self._process: trio.Process | None = None
+        self._conversation: trio.CancelScope | None = None
         self._server: ServerId | None = None
         self._last_lines: deque[bytes] = deque(maxlen=4)
 
@@ -138,7 +139,7 @@ class ControlClient:
             with bare(BackendError):
                 await self._converse(process, connected)
         finally:
-            self._process, self._server = None, None
+            self._process, self._conversation, self._server = None, None, None
             self._fail_pending()
             # A client whose output nobody reads outlives us, and keeps a dying server alive.
             process.kill()
@@ -147,14 +148,18 @@ class ControlClient:
                 await process.wait()
 
     def reset(self) -> None:
-        """End the connection, so that a new one is made: for a client that has stopped answering."""
-        if self._process is not None:
-            self._process.kill()
+        """End the connection at once, for one that has stopped answering or whose server is gone.
+
+        What waits to be sent waits for the next one.
+        """
+        if self._conversation is not None:
+            self._conversation.cancel()
 
     async def _converse(self, process: trio.Process, connected: Callable[[ServerId], None]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         async with trio.open_nursery() as nursery:
+            self._conversation = nursery.cancel_scope
             nursery.start_soon(self._read, process.stdout, nursery.cancel_scope)
             self._server = await self._greet(process.stdin)
             connected(self._server)
@@ -275,4 +280,4 @@ def bare(kind: type[Exception]) -> Iterator[None]:
         error: BaseException = ours
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        raise error from None  # it is raised once, here
+        raise error from None  # noqa: ASYNC123  (it is raised once, here)

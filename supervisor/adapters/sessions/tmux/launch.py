@@ -30,6 +30,8 @@ def script(spec: SessionSpec, terminal: str) -> bytes:
     variables = {name: value for name, value in spec.env.items() if _NAME.fullmatch(name) and name not in not_ours}
     lines = ['command -p rm -f -- "$0"', "unset SHLVL"]
     lines += [f"export {name}={_quote(value)}" for name, value in {**variables, "TERM": terminal}.items()]
+    # What a shell says as it ends may be lost by a tmux 3.3a that learns of the end first. No `exec` gets this far.
+    lines += ["trap 'command -p sleep 0.1' EXIT"]
     # tmux would fall back to another folder where this one is missing.
     lines += [f"cd -- {_quote(spec.cwd)} || exit 126", "unset OLDPWD", "export PWD"]
     lines += ["exec " + " ".join(map(_quote, spec.argv)), ""]
@@ -43,11 +45,18 @@ def _quote(text: str) -> str:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that nobody else may read, replacing one of that name."""
+    """Write a file that nobody else may read, replacing one of that name; in a shared folder its group may."""
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(handle, "wb") as file:
+        if is_shared(path.parent):
+            os.fchmod(file.fileno(), 0o640)
         file.write(content)
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder was opened to its group on purpose: agents that run as another user reach it so."""
+    return folder.stat().st_mode & 0o2070 == 0o2070
 
 
 def sweep(folder: Path) -> None:

@@ -101,6 +101,7 @@ class TmuxServer:
         """
         if not await self._in_thread(partial(has_gte_version, _OLDEST, tmux_bin=self.program)):
             raise BackendError(f"tmux is older than {_OLDEST}a", hint="install tmux 3.3a or newer")
+        self._refuse_a_second()
         if not await self._answers():
             await self._revive()
         await self._set_up()
@@ -119,6 +120,16 @@ class TmuxServer:
         if code != 0 or stderr:
             raise BackendError(f"tmux refused: {'; '.join(stderr) or f'exit {code}'}")
         return stdout
+
+    def _refuse_a_second(self) -> None:
+        """Agents may live in a server elsewhere: with another one beside it they would be taken for lost."""
+        record = self._recall()
+        if record is None or not record.lives or Path(record.socket).resolve() == self.path.resolve():
+            return
+        raise BackendError(
+            f"this state directory's agents live in another tmux server (process {record.pid}, {record.socket})",
+            hint=f"let them finish, then end it: tmux -S {record.socket} kill-server",
+        )
 
     async def _answers(self) -> bool:
         _, stderr, code = await self._in_thread(partial(self._call, ("display-message", "-p", "#{pid}")))

@@ -23,7 +23,8 @@ from supervisor.ports import Attach, Stamps
 BUFFER_PREFIX: Final = "operator-"
 """Begins the name of every paste buffer of ours."""
 
-_STATUS_TRIES: Final = 8
+_STATUS_TRIES: Final = 16
+_STATUS_PAUSE: Final = 0.003
 _STATUS_PATIENCE: Final = 2.0
 """Seconds that the status of a stopped agent may take to become known."""
 _DONE: Final = command("display-message", "-p", "done")
@@ -198,7 +199,7 @@ class TmuxSession:
                 if status is not None or tries > _STATUS_TRIES:
                     self.ended(status or ExitStatus())
                 else:
-                    await trio.sleep(0.002 * 2**tries)
+                    await trio.sleep(_STATUS_PAUSE * tries)
 
     async def pipe(self) -> None:
         """Have the output written to the transcript again where something ended that."""
@@ -208,9 +209,10 @@ class TmuxSession:
     async def _status(self, flush: bool) -> ExitStatus | None:
         """How the process ended, as tmux says.
 
-        tmux 3.3a forgets to collect some of its children until the next one ends: `flush` gives it one.
+        tmux 3.3a forgets to collect some of its children until the next one ends: `flush` gives it one, in
+        the background, since that one's end may be overlooked as well and would be waited for.
         """
-        before = (command("run-shell", "true"),) if flush else ()
+        before = (command("run-shell", "-b", "true"),) if flush else ()
         line = await self._formats("#{pane_dead_status}|#{pane_dead_signal}", *before)
         code, _, number = line.partition("|")
         return read_status(code, number)

@@ -15,7 +15,7 @@ import trio
 from asyncinotify import Event, Inotify, Mask
 from attrs import define, field, frozen
 
-from supervisor.adapters.sessions.tmux.launch import write_private
+from supervisor.adapters.sessions.tmux.launch import is_shared, write_private
 from supervisor.adapters.sessions.tmux.punch import Punch, punch_hole
 from supervisor.domain.errors import BackendError
 from supervisor.domain.ids import AgentId
@@ -70,8 +70,10 @@ class Transcript:
         return self.end - self._kept.low > self.limit + self.limit // 4
 
     def create(self) -> None:
-        """Make the file, for this user only, before anybody appends to it."""
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        """Make the file, for this user only, before anybody appends to it; in a shared folder for the group too."""
+        with open(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+            if is_shared(self.path.parent):
+                os.fchmod(file.fileno(), 0o660)
         self._remember(self._kept)
 
     def read(self, offset: int, limit: int) -> tuple[int, bytes]:
