@@ -38,7 +38,7 @@ from supervisor.domain.errors import ConfigError
 VERSION_WITHIN: Final = 10.0
 """Seconds that a program may take to say its version; agent CLIs written in JavaScript take one on a cold disk."""
 _SAID_LIMIT: Final = 4096
-"""Bytes that are kept of what it says."""
+"""Bytes; who says more does not say its version."""
 _BACKPORT: Final = "sudo apt-get install -t bookworm-backports tmux  # with those among apt's sources"
 _GB: Final = 1024**3
 _MARKS: Final = {"ok": marks.DONE, "warn": marks.NEEDS_YOU, "fail": marks.FAILED}
@@ -185,9 +185,11 @@ def _said(process: "subprocess.Popen[bytes]") -> bytes:
     said = b""
     while select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
         piece = os.read(process.stdout.fileno(), 4096)
-        said = (said + piece)[:_SAID_LIMIT]
-        if not piece:
+        said += piece
+        if not piece or len(said) > _SAID_LIMIT:
             break
+    if len(said) > _SAID_LIMIT:
+        return b""
     try:
         return said if process.wait(max(0.0, until - time.monotonic())) == 0 else b""
     except subprocess.TimeoutExpired:

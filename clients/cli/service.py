@@ -96,7 +96,7 @@ def install(
         users = Path("/etc/sysusers.d/operator.conf")
         files = {users: units.rendered(site, "operator.sysusers"), **files}
         commands.insert(0, ("systemd-sysusers", str(users)))
-    notes = [*linger_notes(manager), *_reach_notes(site)]
+    notes = [*linger_notes(manager), *site.notes]
     if not dry_run:
         _refuse_what_would_meet(manager, site)
         _carry_out(manager, files, commands)
@@ -179,6 +179,7 @@ def survey(common: Common, system: bool, user: str, agents_user: str) -> units.S
     config = configfile.load_config(path).config
     folder = units.SYSTEM_STATE if system else state_dir(common)
     name = directory_hash(folder)
+    programs = tuple(each.resolve() for each in map(Path, (sys.executable, sys.prefix, sys.base_prefix)))
     kept = {variable: os.environ[variable] for variable in ("PATH", "LANG") if os.environ.get(variable)}
     group, home = _account(agents_user)
     if system:
@@ -200,8 +201,9 @@ def survey(common: Common, system: bool, user: str, agents_user: str) -> units.S
         group=group,
         agents_home=home,
         chmod=shutil.which("chmod") or "/bin/chmod",
-        programs=tuple(path.resolve() for path in map(Path, (sys.executable, sys.prefix, sys.base_prefix))),
+        programs=programs,
         writable=_written(config) if system else (),
+        notes=_apart_notes(config, path, programs, user) if system else (),
     )
 
 
@@ -246,13 +248,15 @@ def linger_notes(manager: Manager) -> list[str]:
     return [f"at logout systemd ends the daemon and all agents; to keep them: loginctl enable-linger {name}"]
 
 
-def _reach_notes(site: units.Site) -> list[str]:
-    """What the service's users cannot reach."""
-    if not site.system:
-        return []
-    needed = [*site.programs, *([site.config.resolve()] if site.config else [])]
-    closed = [each for path in needed for each in path.parents if not each.stat().st_mode & 0o001]
-    return [f"{path} can be entered by its owner only: {site.user} needs it" for path in dict.fromkeys(closed)]
+def _apart_notes(config: Config, path: Path | None, programs: tuple[Path, ...], user: str) -> tuple[str, ...]:
+    """What does not work for two users as it stands: folders they cannot enter, and drivers that share files."""
+    needed = [*programs, *([path.resolve()] if path is not None else [])]
+    closed = [each for file in needed for each in file.parents if not each.stat().st_mode & 0o001]
+    notes = [f"{each} can be entered by its owner only: {user} needs it" for each in dict.fromkeys(closed)]
+    for name, driver in config.drivers.items():
+        if driver.kind != "command":
+            notes.append(f'driver {name}: kind "{driver.kind}" needs one user for daemon and agents; use "command"')
+    return tuple(notes)
 
 
 # --- doing it ---------------------------------------------------------------------------------------

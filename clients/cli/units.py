@@ -53,6 +53,8 @@ class Site:
     """What the daemon's own program consists of."""
     writable: tuple[Path, ...] = ()
     """What the system's daemon writes besides its state: repositories and boards."""
+    notes: tuple[str, ...] = ()
+    """What will not work as it stands."""
 
 
 def templates(system: bool) -> Traversable:

@@ -84,7 +84,12 @@ def passed(environ: Mapping[str, str], first: int = _FIRST) -> dict[str, socket.
     found = dict(zip(names, (socket.socket(fileno=first + place) for place in range(int(count))), strict=False))
     for each in found.values():
         each.set_inheritable(False)
-    _check(names, found)
+    try:
+        _check(names, found)
+    except WrongSockets:
+        for each in found.values():
+            each.close()
+        raise
     return found
 
 

@@ -37,6 +37,8 @@ class Asked:
     """A dialog is open, or about to be."""
 
     question: str
+    reminder: bool = False
+    """It has been open for a while: said of a dialog that may be known better by now."""
 
 
 @frozen
@@ -56,6 +58,11 @@ class TurnBroke:
 
 
 @frozen
+class TurnStopped:
+    """A person stopped its turn."""
+
+
+@frozen
 class SaysIdle:
     """It has waited for a prompt for a while."""
 
@@ -67,28 +74,36 @@ class SessionEnded:
     reason: str
 
 
-HookEvent = SessionBegan | PromptTaken | ToolUsed | Asked | TurnDone | TurnBroke | SaysIdle | SessionEnded
+TurnEnd = TurnDone | TurnBroke | TurnStopped
+"""How a turn ended."""
+HookEvent = SessionBegan | PromptTaken | ToolUsed | Asked | TurnEnd | SaysIdle | SessionEnded
 
 
-def hooked(activity: Activity, event: HookEvent, at: datetime) -> Activity:
-    """The activity after a hook. The agent is alive: the caller has seen to that."""
+def hooked(activity: Activity, event: HookEvent, at: datetime, source: Source = Source.HOOK) -> Activity:
+    """The activity after a hook, or after what the CLI's files tell in its place (`source`).
+
+    The agent is alive: the caller has seen to that.
+    """
     activity = evolve(activity, hook_at=at, hooks_missed=False)
     match event:
         case SessionBegan():
             return evolve(activity, ready=True)
         case PromptTaken():
-            return to(reacted(_fresh(activity)), Running(Proof(at, Source.HOOK, "it has the prompt")))
+            return to(reacted(_fresh(activity)), Running(Proof(at, source, "it has the prompt")))
         case ToolUsed(tool=tool):
-            return to(reacted(activity), Running(Proof(at, Source.HOOK, f"it uses {tool}")))
-        case Asked(question=question):
-            return _asked(reacted(activity), question, Proof(at, Source.HOOK, question))
+            return to(reacted(activity), Running(Proof(at, source, f"it uses {tool}")))
+        case Asked(question=question, reminder=reminder):
+            known = reminder and isinstance(activity.state, Asking)
+            return activity if known else _asked(reacted(activity), question, Proof(at, source, question))
         case TurnDone(background=background):
-            return _done(reacted(activity), background, at)
+            return _done(reacted(activity), background, at, source)
         case TurnBroke(error=error, limit_until=limit_until):
-            over = turn_over(activity, Proof(at, Source.HOOK, f"its turn ended with an error: {error}"))
+            over = turn_over(activity, Proof(at, source, f"its turn ended with an error: {error}"))
             return evolve(over, turn_error=error, limit_until=limit_until)
+        case TurnStopped():
+            return stopped(activity, Proof(at, source, "its turn was stopped"))
         case SaysIdle():
-            return _says_idle(activity, Proof(at, Source.HOOK, "it waits for a prompt"))
+            return _says_idle(activity, Proof(at, source, "it waits for a prompt"))
         case SessionEnded():
             return activity  # its exit is on the way and says more
         case never:
@@ -107,13 +122,13 @@ def _asked(activity: Activity, question: str, proof: Proof) -> Activity:
     return evolve(activity, state=Asking(proof, question), stalled=None)
 
 
-def _done(activity: Activity, background: int, at: datetime) -> Activity:
+def _done(activity: Activity, background: int, at: datetime, source: Source) -> Activity:
     if background:
         evidence = f"its turn is over, {background} background tasks go on"
-        return evolve(to(activity, Running(Proof(at, Source.HOOK, evidence))), background=background)
+        return evolve(to(activity, Running(Proof(at, source, evidence))), background=background)
     match activity.state:
         case Running() | Asking() | Starting():
-            return turn_over(activity, Proof(at, Source.HOOK, "its turn is over"))
+            return turn_over(activity, Proof(at, source, "its turn is over"))
         case Idle() | Exited() | Lost():
             return activity  # said twice
         case never:
@@ -124,6 +139,8 @@ def _says_idle(activity: Activity, proof: Proof) -> Activity:
     match activity.state:
         case Running() if activity.submission is not None and not activity.submission.reacted:
             return activity  # said of the time before our Enter
+        case Running() if activity.background:
+            return activity  # it waits for those tasks, too
         case Running() | Asking():
             return stopped(activity, proof)
         case Starting():

@@ -3,14 +3,15 @@
 from datetime import datetime
 
 from supervisor.domain.agent import Activity, Asking, Running, Source, Starting
-from supervisor.domain.signals import Rules, contradicted, title_believed_at
+from supervisor.domain.contradiction import contradicted, title_believed_at
+from supervisor.domain.signals import Rules
 
 PROMPT_LOOK = 0.3
 """Seconds of silence after which a driver's prompt pattern is looked for on the screen."""
 READY_LOOK = 0.15
 """Seconds between two looks at the status file of an agent that starts."""
 DIALOG_LOOK = 0.5
-"""Seconds between two looks at the status file of an agent at a dialog."""
+"""Seconds between two looks at the status file of an agent at a dialog, or whose title contradicts its hooks."""
 
 
 def next_look(
@@ -28,15 +29,16 @@ def next_look(
         waits.append(DIALOG_LOOK - since_look)
     if isinstance(activity.state, Starting | Running):
         waits += _silence(activity, rules, silent, looked)
-    believed_at = title_believed_at(activity)
+    believed_at = title_believed_at(activity, rules.status_file)
     if believed_at is not None and contradicted(activity):
-        waits.append((believed_at - now).total_seconds())
+        pause = DIALOG_LOOK - since_look if rules.status_file else 0.0
+        waits.append(max(pause, (believed_at - now).total_seconds()))
     return max(0.0, min(waits)) if waits else None
 
 
 def at_dialog(activity: Activity) -> bool:
     """Whether it waits at a dialog whose end no hook may tell."""
-    return isinstance(activity.state, Asking) and activity.state.proof.source in (Source.HOOK, Source.SCREEN)
+    return isinstance(activity.state, Asking) and activity.state.proof.source is not Source.TITLE
 
 
 def _silence(activity: Activity, rules: Rules, silent: float, looked: bool) -> list[float]:

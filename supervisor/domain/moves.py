@@ -2,15 +2,14 @@
 
 from attrs import evolve
 
-from supervisor.domain.agent import GONE, Activity, AgentState, Idle, Proof
+from supervisor.domain.agent import Activity, AgentState, Idle, Proof
 
 
 def to(activity: Activity, state: AgentState) -> Activity:
     """Take a state; the same state again keeps its first proof, so `since` stays true."""
     if type(state) is type(activity.state):
         return activity
-    keep = None if isinstance(state, GONE) else activity.submission
-    return evolve(activity, state=state, submission=keep, stalled=None, turn_error=None, limit_until=None)
+    return evolve(activity, state=state, stalled=None, turn_error=None, limit_until=None)
 
 
 def stopped(activity: Activity, proof: Proof) -> Activity:

@@ -24,12 +24,11 @@ from supervisor.domain.agent import (
     Starting,
     Submission,
 )
-from supervisor.domain.hooks import HookEvent, hooked
+from supervisor.domain.contradiction import title_believed_at, title_is_believed
+from supervisor.domain.hooks import HookEvent, TurnEnd, hooked
 from supervisor.domain.ids import DeliveryId
 from supervisor.domain.moves import reacted, stopped, to, turn_over
 
-CONTRADICTION = timedelta(seconds=1.5)
-"""How long a title may contradict the last hook before it is believed."""
 STATUS_LAG = timedelta(seconds=0.5)
 """How long after a hook the CLI's status file may still be the one from before."""
 
@@ -113,9 +112,20 @@ class Hooked:
 
 @frozen
 class Settled:
-    """Time has passed in which the title said other than the hooks did, and no hook came."""
+    """Time has passed in which the title said other than the hooks did, and no hook came.
+
+    Where the CLI has a status file, it agrees with the title.
+    """
 
     at: datetime
+
+
+@frozen
+class Recalled:
+    """Its status file says idle, and the CLI's record of the conversation how the turn ended of which no hook told."""
+
+    at: datetime
+    end: TurnEnd
 
 
 @frozen
@@ -147,6 +157,7 @@ Signal = (
     | SessionLost
     | Hooked
     | Settled
+    | Recalled
     | Interrupting
     | DialogSeen
     | Looked
@@ -168,6 +179,8 @@ class Rules:
     has_prompt_pattern: bool = False
     status_file: bool = False
     """Whether its CLI has a status file: then that says when it is ready, and a dialog may be open before."""
+    ready_within: float = 30.0
+    """Seconds in which a CLI with a status file must say that it is ready; then a person is to look."""
     stall_after: float = 1800.0
     """Seconds without any output after which a working agent is called stalled."""
     reaction_within: float = 10.0
@@ -186,7 +199,10 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
         case Hooked(at=at, event=event):
             return hooked(activity, event, at)
         case Settled(at=at):
-            return _settled(activity, at)
+            return _settled(activity, at) if title_is_believed(activity, at, rules.status_file) else activity
+        case Recalled(at=at, end=end):
+            open_turn = isinstance(activity.state, Running | Asking)
+            return hooked(activity, end, at, Source.STATUS) if open_turn else activity
         case Interrupting():
             return evolve(activity, interrupting=isinstance(activity.state, Running | Asking))
         case DialogSeen(at=at, question=question):
@@ -194,7 +210,7 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
         case Looked():
             return _looked(activity, signal)
         case Titled():
-            return _titled(activity, signal)
+            return _titled(activity, signal, rules)
         case Printed(at=at):
             return _printed(evolve(activity, last_output=at, stalled=None), at)
         case BecameReady(at=at, evidence=evidence, source=source):
@@ -219,7 +235,7 @@ def _correct_gone(activity: Activity, signal: Signal) -> Activity:
     return activity
 
 
-def _titled(activity: Activity, signal: Titled) -> Activity:
+def _titled(activity: Activity, signal: Titled, rules: Rules) -> Activity:
     seen = evolve(activity, title=signal.text)
     if signal.meaning is None:
         return seen
@@ -227,9 +243,9 @@ def _titled(activity: Activity, signal: Titled) -> Activity:
         seen = evolve(seen, title_says=signal.meaning, title_since=signal.at)
     if signal.meaning is Meaning.BUSY:
         seen = reacted(evolve(seen, title_speaks=True))
-    believed_at = title_believed_at(seen)
-    if believed_at is not None and signal.at < believed_at:
-        return seen  # a hook is fresher and knows better
+    believed_at = title_believed_at(seen, rules.status_file)
+    if believed_at is not None and (rules.status_file or signal.at < believed_at):
+        return seen  # a hook is fresher and knows better, or the status file is asked first
     return _believe_title(seen, signal.meaning, Proof(signal.at, Source.TITLE, signal.text))
 
 
@@ -245,31 +261,9 @@ def _believe_title(activity: Activity, meaning: Meaning, proof: Proof) -> Activi
             assert_never(never)
 
 
-def title_believed_at(activity: Activity) -> datetime | None:
-    """From when on a title that contradicts the hooks is believed; None where no hook ever spoke."""
-    if activity.hook_at is None or activity.title_since is None:
-        return None
-    return max(activity.hook_at, activity.title_since) + CONTRADICTION
-
-
-def contradicted(activity: Activity) -> bool:
-    """Whether the title says other than the state that hooks led to."""
-    match activity.state:
-        case Running():
-            return activity.title_says is Meaning.IDLE and activity.background == 0
-        case Idle():
-            return activity.title_says is Meaning.BUSY
-        case Asking() | Starting() | Exited() | Lost():
-            return False  # a title does not tell a dialog from an empty prompt
-        case never:
-            assert_never(never)
-
-
 def _settled(activity: Activity, at: datetime) -> Activity:
     """An interrupt fires no hook: a title that keeps contradicting the last hook is right in the end."""
-    believed_at = title_believed_at(activity)
-    if believed_at is None or at < believed_at or not contradicted(activity) or activity.title_says is None:
-        return activity
+    assert activity.title_says is not None
     proof = Proof(at, Source.TITLE, activity.title)
     if activity.title_says is Meaning.IDLE and isinstance(activity.state, Running):
         return stopped(activity, proof)
@@ -277,14 +271,20 @@ def _settled(activity: Activity, at: datetime) -> Activity:
 
 
 def _dialog_seen(activity: Activity, question: str, proof: Proof) -> Activity:
-    return to(activity, Asking(proof, question)) if isinstance(activity.state, Starting) else activity
+    if isinstance(activity.state, Starting):
+        return to(activity, Asking(proof, question))
+    another = asks_before_start(activity) and isinstance(activity.state, Asking) and activity.state.question != question
+    return evolve(activity, state=Asking(proof, question)) if another else activity
 
 
 def _looked(activity: Activity, signal: Looked) -> Activity:
     """The status file tells a dialog from an empty prompt, which neither title nor hooks do after Esc."""
     proof = Proof(signal.at, Source.STATUS, signal.evidence)
-    fresh = activity.hook_at is not None and signal.at - activity.hook_at < STATUS_LAG
-    if fresh or not isinstance(activity.state, Asking):
+    if activity.hook_at is not None and signal.at - activity.hook_at < STATUS_LAG:
+        return activity
+    if isinstance(activity.state, Running) and signal.meaning is Meaning.ASKING:
+        return to(activity, Asking(proof, "A dialog is open at its terminal."))
+    if not isinstance(activity.state, Asking):
         return activity
     match signal.meaning:
         case Meaning.BUSY:
@@ -302,7 +302,7 @@ def _idle_title(activity: Activity, proof: Proof) -> Activity:
     if not activity.title_speaks:
         return _asks_no_more(activity, proof) if isinstance(activity.state, Asking) else activity
     match activity.state:
-        case Asking() if activity.state.proof.source is Source.HOOK:
+        case Asking() if activity.state.proof.source in (Source.HOOK, Source.STATUS):
             return activity  # with a dialog open the title looks like this too
         case Running() | Asking():
             if activity.submission is not None and not activity.submission.reacted:
@@ -338,10 +338,14 @@ def _printed(activity: Activity, at: datetime) -> Activity:
 
 def _became_ready(activity: Activity, at: datetime, evidence: str, source: Source) -> Activity:
     ready = evolve(activity, ready=True)
-    at_a_dialog = isinstance(activity.state, Asking) and activity.state.proof.source is Source.SCREEN
-    if isinstance(activity.state, Starting) or at_a_dialog:
+    if isinstance(activity.state, Starting) or asks_before_start(activity):
         return to(ready, Idle(Proof(at, source, evidence)))
     return ready
+
+
+def asks_before_start(activity: Activity) -> bool:
+    """Whether it waits for a person before it was ever ready: for an answer, or for a look at what it shows."""
+    return isinstance(activity.state, Asking) and not activity.ready
 
 
 def _quiet(activity: Activity, signal: Quiet, rules: Rules) -> Activity:
@@ -352,6 +356,9 @@ def _quiet(activity: Activity, signal: Quiet, rules: Rules) -> Activity:
         not rules.has_prompt_pattern and signal.seconds >= rules.idle_after and not signal.busy_child
     )
     match activity.state:
+        case Starting(proof=since) if rules.status_file:
+            late = signal.at - since.since >= timedelta(seconds=rules.ready_within)
+            return to(activity, Asking(proof, "It does not get ready: look at its terminal.")) if late else activity
         case Starting():
             return to(evolve(activity, ready=True), Idle(proof)) if enough else activity
         case Running():

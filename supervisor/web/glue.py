@@ -82,7 +82,7 @@ class Route:
     from_gate: bool
     """Whether it is answered at any time, also before there is a house."""
     raw: bool = False
-    """Whether the handler reads the request itself: a body in somebody else's form."""
+    """Whether the handler reads the request itself: a body in somebody else's form, and a token of its own."""
 
     @property
     def name(self) -> str:

@@ -93,7 +93,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     elif route.body is not None:
         content = {JSON: {"schema": schemas.of(route.body, asked=True)}}
         made["requestBody"] = {"required": not route.body_optional, "content": content}
-    if not route.token:
+    if not route.token and not route.raw:
         made["security"] = []
     return made
 
@@ -138,7 +138,7 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 def _failures(route: Route) -> list[int]:
     found = {403, 422, 500}
-    if route.token:
+    if route.token or route.raw:
         found.add(401)
     if not route.from_gate:
         found |= {503}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx2
@@ -20,16 +21,18 @@ BESIDE = 40
 """Agents that may run beside the crowd."""
 AT_ONCE = 8
 EXTRA = """
-driver = "rehearsal"
-
 [drivers.metronome]
 command = ["{python}", "-S", "{metronome}"]
 quit = "/exit"
 stop_grace = "500ms"
 idle_after = "600ms"
 
+[types.TASK]
+driver = "rehearsal"
+
 [types.SIT]
 mode = "paired"
+driver = "rehearsal"
 steps = [{{ name = "sit", prompt = "{{{{ ticket.body }}}}" }}]
 
 [types.BEAT]
@@ -58,7 +61,7 @@ class Crowd:
             for name in self.names:
                 self.place.ticket(name, "say Ready.", type="SIT")
             await self.launch_all(client, self.names)
-            await self.until_idle(client, self.names)
+            await self.until_settled(client, self.names, "turn-end")
 
     async def launch_all(self, client: httpx2.AsyncClient, names: Iterable[str]) -> None:
         """Have the board read, and launch these, a few at a time."""
@@ -85,8 +88,14 @@ class Crowd:
         for name in new:
             self.place.ticket(name, type="BEAT")
         await self.launch_all(client, new)
-        await self.until_idle(client, new)
+        await self.until_settled(client, new, "order")
         self.beats += new
+
+    async def mute(self, client: httpx2.AsyncClient) -> None:
+        """Have one agent that will never set a title."""
+        self.place.ticket("MUTE-1", type="BEAT")
+        await self.launch_all(client, ["MUTE-1"])
+        await self.until_settled(client, ["MUTE-1"], "order")
 
     async def order(self, client: httpx2.AsyncClient, text: Callable[[int], str]) -> None:
         """Prompt each metronome; `text` is given its number."""
@@ -97,6 +106,13 @@ class Crowd:
             assert answer.status_code in (200, 202), answer.text
 
         await each(prompt, self.beats)
+
+    async def rest(self, client: httpx2.AsyncClient) -> None:
+        """Have all metronomes rest, and wait until they do."""
+        await self.order(client, lambda _: "rest")
+        for name in self.beats:
+            await self.place.until_journal_has(name, lambda _, n=name: self.place.journal(n)[-1].get("text") == "rest")
+        await self.until_idle(client, self.beats)
 
     async def states(self, client: httpx2.AsyncClient) -> dict[str, Event]:
         """What each living agent does, by its ticket."""
@@ -111,7 +127,13 @@ class Crowd:
                 states = await self.states(client)
                 if all(name in states and states[name]["state"]["name"] == "idle" for name in wanted):
                     return
-                await trio.sleep(0.05)  # noqa: ASYNC110  (one request for all is cheaper than every event)
+                await trio.sleep(0.05)
+
+    async def until_settled(self, client: httpx2.AsyncClient, names: Iterable[str], event: str) -> None:
+        """Until each has written this into its journal, and is idle."""
+        for name in names:
+            await self.place.until_journal(name, event)
+        await self.until_idle(client, names)
 
     # --- processes ----------------------------------------------------------------------------------
 
@@ -184,6 +206,6 @@ def last(path: Path, event: str) -> Event | None:
 
 def killed(pid: int) -> float:
     """Kill a process; the moment before."""
-    moment = trio.current_time()
+    moment = monotonic()
     os.kill(pid, 9)
     return moment

@@ -46,6 +46,11 @@ class Figures:
         self.rows.append(figure)
         print(f"\n{figure}", end="", flush=True)
 
+    def middle(self, what: str, values: Sequence[float], unit: str, bar: float | None = None, note: str = "") -> None:
+        """The median of many values, with the 99th percentile and the greatest of them."""
+        ends = f"p99 {_number(at(0.99, values))}, max {_number(max(values))}, n={len(values)}"
+        self.row(f"{what}, p50", median(values), unit, bar, f"{ends}, {note}" if note else ends)
+
     def spread(self, what: str, values: Sequence[float], unit: str, bar: float | None = None, note: str = "") -> None:
         """The median of several values, with the least and the greatest of them."""
         span = f"{_number(min(values))} to {_number(max(values))}, n={len(values)}"

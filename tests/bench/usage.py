@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-
-
 _TICK = os.sysconf("SC_CLK_TCK")
 
 

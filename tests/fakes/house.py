@@ -266,6 +266,7 @@ class FakeHouse:
             review=self.review,
             activity=self.activity,
             types=BUILT_IN,
+            hook_token=lambda agent_id: f"hook-{agent_id}",
             status=self.status,
         )
 

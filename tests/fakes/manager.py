@@ -106,7 +106,12 @@ class OwnSystemd:
         """Run a program where the manager lives."""
         inside = ("nsenter", "-t", str(self.pid), "-m", "-C", *(("-p", "-u") if self.system else ()), "--")
         done = subprocess.run(
-            [*inside, *argv], env={**self.env, **(env or {})}, capture_output=True, text=True, timeout=within, check=False
+            [*inside, *argv],
+            env={**self.env, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
         )
         assert not check or done.returncode == 0, (argv, done.stdout, done.stderr, self.log())
         return done
@@ -122,7 +127,7 @@ class OwnSystemd:
         script = self._script()
         with (self.root / "log").open("ab") as log:
             unshared = ("unshare", "-m", "-C", *(("-p", "-f", "-u", "-i", "--mount-proc") if self.system else ()))
-            enter = f"echo $$ > {self.cgroup}/cgroup.procs; exec {' '.join(unshared)} bash -c \"$0\""
+            enter = f'echo $$ > {self.cgroup}/cgroup.procs; exec {" ".join(unshared)} bash -c "$0"'
             self.process = subprocess.Popen(
                 ["bash", "-c", enter, script], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -131,7 +136,8 @@ class OwnSystemd:
             self.pid = self._find()
             if self.pid and self.run(*self.control, "is-active", "default.target", check=False).returncode == 0:
                 return
-            assert self.process.poll() is None and time.monotonic() < until, self.log()
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < until, self.log()
             time.sleep(0.05)
 
     def _script(self) -> str:

@@ -39,6 +39,10 @@ class Change:
     data: dict[str, Value] = field(factory=dict)
 
 
+OVER = (Done, Cancelled)
+"""What no longer blocks another ticket."""
+
+
 class Desk:
     """A part of the queue actor: used in its task only."""
 
@@ -99,7 +103,7 @@ class Desk:
             self.shelf.put(change.ticket)
         self._outbox_bell.ring()
         for change in changes:
-            if change.before is None or isinstance(change.ticket.status, Done | Cancelled):
+            if change.before is None or isinstance(change.ticket.status, OVER) != isinstance(change.before, OVER):
                 waiting = (each for each in self.shelf.dependents(change.ticket) if isinstance(each.status, WAITING))
                 await self.reassess(list(waiting))
 

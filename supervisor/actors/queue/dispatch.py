@@ -1,6 +1,7 @@
 """Putting agents on tickets, and moving tickets to where their agents have come."""
 
 import random
+from datetime import timedelta
 
 import structlog
 from attrs import evolve
@@ -17,6 +18,10 @@ from supervisor.domain.ticket import ENDED, Launching, Parked, ParkReason, Queue
 from supervisor.domain.views import needs_person
 
 log = structlog.get_logger()
+
+
+ENDING_WAIT = timedelta(seconds=1)
+"""How long a ticket waits for its last agent to be gone before it is looked at again."""
 
 
 class Dispatch:
@@ -49,8 +54,15 @@ class Dispatch:
             if chosen is None:
                 return
             ticket_id, lane = chosen
+            ticket = self._desk.shelf.tickets[ticket_id]
+            ending = self._still_ending(ticket)
+            if ending is not None:
+                now = self._desk.clock()
+                why = f"its last agent, {ending}, is still ending"
+                await self._desk.move(ticket, Parked(now, ParkReason.RETRY, why, now + ENDING_WAIT))
+                continue
             try:
-                await self._launch(self._desk.shelf.tickets[ticket_id], lane)
+                await self._launch(ticket, lane)
             except (TooSlow, ActorGone) as error:
                 log.warning("launch not ordered yet", ticket=ticket_id, reason=error.message)
                 return
@@ -63,6 +75,11 @@ class Dispatch:
             )
         if isinstance(ticket.status, ENDED):
             raise Conflict(f"{ticket.id} is {ticket.status_name}", hint=f"operator ticket retry {ticket.id}")
+        ending = self._still_ending(ticket)
+        if ending is not None:
+            raise Conflict(
+                f"the last agent of {ticket.id}, {ending}, is still ending", hint="try again in a few seconds"
+            )
         lane = route(ticket, self._settings)
         if isinstance(lane, Obstacle):
             raise NotEligible(f"{ticket.id}: {lane.detail}", hint=lane.hint)
@@ -74,6 +91,11 @@ class Dispatch:
             if no_slot is not None:
                 raise NoSlot(f"{ticket.id} cannot start: {no_slot}", hint="--force launches it anyway")
         return await self._launch(ticket, lane)
+
+    def _still_ending(self, ticket: Ticket) -> AgentId | None:
+        """An agent that no longer holds the ticket but still works in its worktree."""
+        last = self._fleet.agents.get(ticket.agent_id) if ticket.agent_id is not None else None
+        return last.id if last is not None and not isinstance(last.phase, OVER) else None
 
     async def _launch(self, ticket: Ticket, lane: Lane) -> AgentId:
         agent_id = agent_id_for(ticket.id, ticket.launches + 1)

@@ -11,6 +11,7 @@ from supervisor.actors.kit import Clock
 from supervisor.domain import looks, signals, terminal
 from supervisor.domain.activity import Entry, Value
 from supervisor.domain.agent import Activity, Asking, Meaning, Source, Starting
+from supervisor.domain.contradiction import title_is_believed
 from supervisor.domain.terminal import TerminalParser
 from supervisor.ports import AgentDriver, Session
 
@@ -27,9 +28,12 @@ Note = Callable[..., Entry]
 class Watcher:
     """A part of the session actor: used in its task only. It stores nothing; the actor commits what it finds."""
 
-    def __init__(self, session: Session, driver: AgentDriver, clock: Clock, note: Note) -> None:
+    def __init__(
+        self, session: Session, driver: AgentDriver, conversation_id: str | None, clock: Clock, note: Note
+    ) -> None:
         self._session = session
         self._driver = driver
+        self._conversation_id = conversation_id
         self._clock = clock
         self._note = note
         self.activity: Activity
@@ -150,9 +154,10 @@ class Watcher:
         self._looked_at = trio.current_time()
         silent = trio.current_time() - self._heard
         rules = self._driver.rules
-        self.apply(signals.Settled(self._clock()))
         if rules.status_file:
             await self._look_at_status(silent)
+        else:
+            self.apply(signals.Settled(self._clock()))
         shown = False
         if rules.has_prompt_pattern and not self._looked:
             shown = self._driver.prompt_shown(await self._session.screen())
@@ -166,17 +171,24 @@ class Watcher:
 
     async def _look_at_status(self, silent: float) -> None:
         """What the CLI's own file says; where it says nothing yet, whether a known dialog is on the screen."""
-        if self._session.pid is None or not isinstance(self.activity.state, Starting | Asking):
-            return
-        found = self._driver.look(self._session.pid)
+        found = self._driver.look(self._session.pid) if self._session.pid is not None else None
         now = self._clock()
-        at_first_dialog = isinstance(self.activity.state, Asking) and (
-            self.activity.state.proof.source is Source.SCREEN
-        )
-        if isinstance(self.activity.state, Starting) or at_first_dialog:
+        if isinstance(self.activity.state, Starting) or signals.asks_before_start(self.activity):
             await self._look_at_start(found, silent, now)
-        elif found is not None:
-            self.apply(signals.Looked(now, *found))
+        elif looks.at_dialog(self.activity) and found is not None:
+            self._conclude(found, now, signals.Looked(now, *found))
+        elif title_is_believed(self.activity, now, status_file=True):
+            if found is None or found[0] is self.activity.title_says:
+                self._conclude(found, now, signals.Settled(now))
+            else:
+                self.apply(signals.Looked(now, *found))
+
+    def _conclude(self, found: tuple[Meaning, str] | None, now: datetime, otherwise: signals.Signal) -> None:
+        """A turn of whose end no hook told has ended as the conversation says; where that is silent, `otherwise`."""
+        end = None
+        if found is not None and found[0] is Meaning.IDLE and self._conversation_id is not None:
+            end = self._driver.last_turn(self._conversation_id)
+        self.apply(signals.Recalled(now, end) if end is not None else otherwise)
 
     async def _look_at_start(self, found: tuple[Meaning, str] | None, silent: float, now: datetime) -> None:
         if found is None and silent < looks.PROMPT_LOOK:

@@ -1,7 +1,9 @@
 """Anthropic Messages, as Claude Code 2.1 speaks it: parsing what it sends, answering as JSON or as events."""
 
 import json
+import math
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from hashlib import sha256
 from typing import Any, Final
@@ -117,7 +119,14 @@ def _tokens(data: bytes) -> int:
 async def refuse(exchange: Exchange, status: Status) -> None:
     """Answer an HTTP error."""
     headers = [] if status.retry_after is None else [("Retry-After", status.retry_after)]
-    error = {"type": ERRORS.get(status.code, "api_error"), "message": f"stand-in {status.code}"}
+    if status.limit is not None:
+        headers += [
+            ("x-should-retry", "false"),
+            ("anthropic-ratelimit-unified-status", "rejected"),
+            ("anthropic-ratelimit-unified-reset", str(math.ceil(time.time() + status.limit))),
+            ("anthropic-ratelimit-unified-representative-claim", "five_hour"),
+        ]
+    error = {"type": ERRORS.get(status.code, "api_error"), "message": status.text or f"stand-in {status.code}"}
     await exchange.json({"type": "error", "error": error}, status.code, headers)
 
 

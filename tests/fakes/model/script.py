@@ -8,7 +8,10 @@ run COMMAND                 call its shell
 touch FILE, append PATH TEXT, commit MESSAGE    the same by a shell command
 ask QUESTION | A | B        call its tool that asks a person
 plan TEXT                   write the plan where the CLI wants it, then propose it
+permission COMMAND          the same, for a script whose rehearsal asks a person first
 status CODE [RETRY-AFTER]   answer this HTTP status, once: the next try goes on behind it
+fail CODE [TEXT]            the same, and say TEXT of it
+limit SECONDS               the same with 429: the usage limit is reached, and ends in so many seconds
 drop                        close the connection, once
 """
 
@@ -64,7 +67,10 @@ class ProposePlan:
 @frozen
 class Status:
     code: int
-    retry_after: str | None
+    retry_after: str | None = None
+    text: str = ""
+    limit: float | None = None
+    """In so many seconds the usage limit ends that this status tells of."""
 
 
 @frozen
@@ -137,7 +143,7 @@ def _moves(verb: str, arguments: str) -> Iterator[Move]:
             yield Think(math.inf if arguments == "forever" else float(arguments), alive=verb == "think")
         case "write":
             yield WriteFile(head, unescape(rest) + "\n")
-        case "run":
+        case "run" | "permission":
             yield RunCommand(arguments)
         case "touch":
             yield RunCommand(f"touch {shlex.quote(arguments)}")
@@ -154,6 +160,10 @@ def _moves(verb: str, arguments: str) -> Iterator[Move]:
             yield ProposePlan()
         case "status":
             yield Status(int(head), rest.strip() or None)
+        case "fail":
+            yield Status(int(head), text=rest.strip())
+        case "limit":
+            yield Status(429, limit=float(arguments))
         case "drop":
             yield Cut()
         case _:

@@ -65,6 +65,8 @@ max_agents = 2
 kind = "command"
 command = ["claude", "--verbose"]
 args = ["-x"]
+model = "large"
+permission_mode = "plan"
 env = { LANG = "C.UTF-8", "odd name" = "" }
 idle_after = "250ms"
 prompt_pattern = '^> $'
@@ -110,6 +112,8 @@ READ = Config(
         "claude": DriverConfig(
             command=("claude", "--verbose"),
             args=("-x",),
+            model="large",
+            permission_mode="plan",
             env={"LANG": "C.UTF-8", "odd name": ""},
             idle_after=Duration(0.25),
             prompt_pattern="^> $",

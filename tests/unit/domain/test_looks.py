@@ -20,9 +20,14 @@ ENTERED = Submission(PROMPT, NOON)
 REACTED = Submission(PROMPT, NOON, reacted=True)
 
 
+def due_in(given: Activity, rules: Rules, silent: float, *, looked: bool) -> float | None:
+    """When a look is due at an agent whose CLI has neither hooks nor a status file."""
+    return next_look(given, rules, silent, silent, NOON, looked=looked)
+
+
 @pytest.mark.parametrize("state", [IDLE, ASKING, EXITED, LOST])
 def test_only_an_agent_that_may_change_by_being_silent_is_looked_at(state: Any) -> None:
-    assert next_look(activity(state), RULES, 0, looked=False) is None
+    assert due_in(activity(state), RULES, 0, looked=False) is None
 
 
 @pytest.mark.parametrize(
@@ -45,10 +50,10 @@ def test_only_an_agent_that_may_change_by_being_silent_is_looked_at(state: Any) 
 def test_the_nearest_conclusion_is_waited_for(
     rules: Rules, given: Activity, looked: bool, expected: float | None
 ) -> None:
-    assert next_look(given, rules, 0, looked=looked) == expected
+    assert due_in(given, rules, 0, looked=looked) == expected
     if expected is not None:
-        assert next_look(given, rules, expected - 0.25, looked=looked) == pytest.approx(0.25)
-        assert next_look(given, rules, expected + 5, looked=looked) == 0
+        assert due_in(given, rules, expected - 0.25, looked=looked) == pytest.approx(0.25)
+        assert due_in(given, rules, expected + 5, looked=looked) == 0
 
 
 LIMITS = st.floats(0.5, 100)
@@ -70,7 +75,7 @@ def test_a_look_that_is_due_settles_what_it_was_due_for(
 ) -> None:
     """Else the session's task would spin: look, learn nothing, and be told to look at once."""
     now = activity(state, title_speaks=title_speaks, submission=submission)
-    due = next_look(now, rules, silent, looked=looked)
+    due = due_in(now, rules, silent, looked=looked)
     if due is None:
         return
     silent += due
@@ -79,6 +84,6 @@ def test_a_look_that_is_due_settles_what_it_was_due_for(
     seen = signals.next(now, Quiet(at, silent, busy_child=False, prompt_shown=reads and shown), rules)
     if silent >= rules.stall_after:
         seen = signals.next(seen, StallChecked(at, silent), rules)
-    again = next_look(seen, rules, silent, looked=looked or reads)
+    again = due_in(seen, rules, silent, looked=looked or reads)
     assert again is None or again > 0
     assert not isinstance(seen.state, GONE) or isinstance(state, GONE)

@@ -5,78 +5,50 @@ import select
 import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
 from types import FrameType
 
+from clients.cli.demo.rehearsal.dialogs import Dialogs
+from clients.cli.demo.rehearsal.hooks import Hooks
 from clients.cli.demo.rehearsal.journal import Journal, journal_path
 from clients.cli.demo.rehearsal.keys import Composer, Decoder, Input, Kind
+from clients.cli.demo.rehearsal.options import Options, refuse
+from clients.cli.demo.rehearsal.protocol import Protocol
 from clients.cli.demo.rehearsal.screen import Screen
 from clients.cli.demo.rehearsal.script import Script
+from clients.cli.demo.rehearsal.session import Session, SessionRefused
 from clients.cli.demo.rehearsal.tty import Tty
-from clients.cli.demo.rehearsal.verbs import NOTHING, SOON, Leave, Performer, Wait
+from clients.cli.demo.rehearsal.turns import Turns
+from clients.cli.demo.rehearsal.verbs import Performer
+from clients.cli.demo.rehearsal.waits import NEWS, NOTHING, Leave
 
-USAGE = """usage: rehearsal [--name NAME] [--no-title] [--no-paste] [PROMPT]
-
-  --name NAME   the name in the title (rehearsal)
-  --no-title    never set a title
-  --no-paste    do not ask for framed pastes, nor understand them
-  PROMPT        a first prompt, as if it had been typed
-"""
 ESCAPE_SECONDS = 0.1
 """An ESC with nothing after it for so long is the key."""
 BACKLOG = 65536
 """With more than this unread, the turn does not go on: as fast as it is read, and no faster."""
 DRAIN_SECONDS = 0.5
-TEXT_LIMIT = 2000
+FAREWELL_SECONDS = 1.5
+"""So long a SessionEnd hook is waited for."""
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGWINCH)
-
-
-class Options:
-    """What the command line asks for."""
-
-    def __init__(self, argv: list[str]) -> None:
-        self.name = "rehearsal"
-        self.titles = True
-        self.pastes = True
-        self.prompt: str | None = None
-        rest = iter(argv)
-        for word in rest:
-            if word == "--name":
-                self.name = next(rest, self.name)
-            elif word == "--no-title":
-                self.titles = False
-            elif word == "--no-paste":
-                self.pastes = False
-            elif word in ("-h", "--help"):
-                print(USAGE, end="")
-                raise SystemExit(0)
-            elif word.startswith("-") and word != "--":
-                print(f"rehearsal: unknown option {word}\n{USAGE}", end="", file=sys.stderr)
-                raise SystemExit(2)
-            else:
-                self.prompt = next(rest, None) if word == "--" else word
+QUIT = "prompt_input_exit"
 
 
 class Agent:
     """Reads prompts and plays their scripts, one turn at a time."""
 
-    def __init__(self, options: Options, tty: Tty, journal: Journal, directory: str) -> None:
+    def __init__(self, options: Options, session: Session, hooks: Hooks, tty: Tty, journal: Journal) -> None:
         self._options = options
+        self._session = session
+        self._hooks = hooks
         self._tty = tty
         self._journal = journal
-        self._directory = directory
         self._decoder = Decoder(options.pastes)
         self._composer = Composer()
         self.screen = Screen(tty, options.name, options.titles, options.pastes)
-        self._script = Script(journal.attempt)
-        self._performer = Performer(self.screen, journal, directory)
-        self._prompts: deque[tuple[int, str]] = deque()
-        self._received = 0
-        self._turn: Iterator[Wait] | None = None
-        self._turn_number = 0
-        self._wait: Wait = SOON
-        self._due: float | None = None
+        self._dialogs = Dialogs(self.screen, journal)
+        self._protocol = Protocol(options, session, hooks, self._dialogs, journal, self.screen)
+        script = Script(journal.attempt)
+        self._performer = Performer(self.screen, journal, self._protocol, script, session.directory)
+        self.turns = Turns(self.screen, journal, self._performer, script, self._protocol)
         self._escape_due: float | None = None
         self._leaving = False
         self._open = True
@@ -92,8 +64,13 @@ class Agent:
         signal.set_wakeup_fd(self._signal_sink, warn_on_full_buffer=False)
         self._tty.enter()
         self._journal.note_start(sys.argv, *self._tty.size())
+        self._session.status("idle")
+        self._protocol.fire("SessionStart", self._session.source, source=self._session.source)
         self.screen.open()
-        self.screen.line(f"✳ {self._options.name}, a rehearsal agent, in {self._directory}")
+        self.screen.line(f"✳ {self._options.name}, a rehearsal agent, in {self._session.directory}")
+        if self._session.earlier:
+            self._journal.note("resume", session=self._session.id, prompts=self._session.earlier)
+            self.screen.line(f"  after {len(self._session.earlier)} earlier prompts")
         if self._options.prompt is not None:
             self._submit(os.fsencode(self._options.prompt))
         while True:
@@ -101,7 +78,9 @@ class Agent:
 
     def _step(self) -> None:
         """One round: draw, sleep until something happens, act on it."""
-        self._begin_turn()
+        self.turns.begin()
+        if self._leaving and self.turns.empty:
+            raise Leave(0, reason="other")
         if not self._decoder.pasting:
             self.screen.render()
         self._tty.flush()
@@ -109,82 +88,51 @@ class Agent:
         if self._wake in readable:
             for number in os.read(self._wake, 64):
                 self._on_signal(signal.Signals(number))
+        now = time.monotonic()
+        for task in self._protocol.advance(now, readable):
+            self.turns.woken(task)
         if self._tty.source in readable:
             self._on_readable()
         now = time.monotonic()
         if self._escape_due is not None and now >= self._escape_due:
             self._on_input(self._decoder.expire())
-        if self._turn is not None and self._may_go_on(now, readable):
-            self._go_on(self._turn, now)
+        if self._protocol.interrupted:
+            self._protocol.interrupted = False
+            self._interrupt("hook", refused=not self.turns.running)
+        if self.turns.running and self._may_go_on(now, readable):
+            self.turns.go_on(now)
         self.screen.tick(now)
 
     def _sleep(self) -> list[int]:
-        stuck = self._tty.backlog > BACKLOG
-        descriptors = [self._wake]
+        going = self.turns.running and self._tty.backlog <= BACKLOG
+        reading, writing, due = self._protocol.watched()
+        reading.append(self._wake)
         if self._open:
-            descriptors.append(self._tty.source)
-        if self._turn is not None and not stuck and self._wait[1] != NOTHING:
-            descriptors.append(self._wait[1])
-        times = [self._escape_due, self.screen.next_tick()]
-        if self._turn is not None and not stuck:
-            times.append(self._due)
-        due = min((moment for moment in times if moment is not None), default=None)
-        timeout = None if due is None else max(0.0, due - time.monotonic())
-        writing = [self._tty.sink] if self._tty.backlog else []
-        readable, writable, _ = select.select(descriptors, writing, [], timeout)
-        if writable:
+            reading.append(self._tty.source)
+        if going and self.turns.wait[1] not in (NOTHING, NEWS):
+            reading.append(self.turns.wait[1])
+        if self._tty.backlog:
+            writing.append(self._tty.sink)
+        times = [self._escape_due, self.screen.next_tick(), due, self.turns.due if going else None]
+        first = min((moment for moment in times if moment is not None), default=None)
+        timeout = None if first is None else max(0.0, first - time.monotonic())
+        readable, writable, _ = select.select(reading, writing, [], timeout)
+        if self._tty.sink in writable:
             self._tty.flush()
         return readable
 
-    # Turns
-
-    def _begin_turn(self) -> None:
-        if self._turn is not None:
-            return
-        if not self._prompts:
-            if self._leaving:
-                raise Leave(0)
-            return
-        self._turn_number, text = self._prompts.popleft()
-        first = text.strip().partition("\n")[0]
-        self.screen.busy()
-        self.screen.line(f"> {first[:200]}")
-        self._turn = self._performer.perform(self._script.commands(text, self._turn_number))
-        self._wait, self._due = SOON, time.monotonic()
-
     def _may_go_on(self, now: float, readable: list[int]) -> bool:
-        due = self._due is not None and now >= self._due
-        return self._tty.backlog <= BACKLOG and (due or self._wait[1] in readable)
-
-    def _go_on(self, turn: Iterator[Wait], now: float) -> None:
-        try:
-            self._wait = next(turn)
-        except StopIteration:
-            self._end_turn("done")
-        else:
-            self._due = None if self._wait[0] is None else now + self._wait[0]
-
-    def _end_turn(self, outcome: str) -> None:
-        self._turn = None
-        # The journal first: whoever sees the title change may read there why.
-        self._journal.note("turn-end", n=self._turn_number, outcome=outcome)
-        self.screen.idle()
+        due = self.turns.due is not None and now >= self.turns.due
+        found = self.turns.wait[1] == NEWS or self.turns.wait[1] in readable
+        return self._tty.backlog <= BACKLOG and (due or found)
 
     def _interrupt(self, by: str, refused: bool) -> None:
-        busy = self._turn is not None
+        busy = self.turns.running
         self._journal.note("interrupt", by=by, busy=busy, refused=refused)
         if refused:
             self.screen.line(f"  ⎿  Refused {by}")
         elif busy:
-            self.close_turn()
-            self.screen.line("  ⎿  Interrupted · What should the agent do instead?")
-            self._end_turn("interrupted")
-
-    def close_turn(self) -> None:
-        """Let go of what the running turn holds, such as a shell command."""
-        close = getattr(self._turn, "close", None)
-        if close is not None:
-            close()
+            self.turns.interrupt()
 
     # What comes in
 
@@ -199,7 +147,7 @@ class Agent:
             self._journal.note("refused", signal=number.name)
             self.screen.line(f"  ⎿  Refused {number.name}")
         else:
-            raise Leave(128 + number, number)
+            raise Leave(128 + number, number, reason="other")
 
     def _on_readable(self) -> None:
         data = self._tty.read()
@@ -210,63 +158,78 @@ class Agent:
         if not self._tty.interactive:
             self._leaving = True  # a pipe's end: no more prompts
         elif not self._performer.refusing:
-            raise Leave(128 + signal.SIGHUP, signal.SIGHUP)
+            raise Leave(128 + signal.SIGHUP, signal.SIGHUP, reason="other")
 
     def _on_input(self, pieces: list[Input]) -> None:
         self._escape_due = time.monotonic() + ESCAPE_SECONDS if self._decoder.undecided else None
         for kind, data in pieces:
-            if kind is Kind.INTERRUPT:
+            if self._dialogs.current is not None:
+                self._composer.insert(self._dialogs.take(kind, data))
+            elif kind is Kind.INTERRUPT:
                 self._on_interrupt(kind.value)
-                continue
-            self._interrupts = 0
-            if kind is Kind.TEXT:
-                self._composer.insert(data)
-            elif kind is Kind.PASTE:
-                self._composer.insert(data)
-                self._journal.note_bytes("paste", data)
-            elif kind is Kind.ENTER:
-                self._on_enter()
-            elif kind is Kind.ESCAPE:
-                self._interrupt(kind.value, refused=self._performer.refusing_all)
-            elif kind is Kind.CLEAR:
-                self._composer.take()
-            elif kind is Kind.ERASE:
-                self._composer.erase()
             else:
-                self._journal.note("key", hex=data.hex())
+                self._interrupts = 0
+                self._on_key(kind, data)
         self.screen.compose(self._composer.tail(4 * self._tty.size()[0]))
+
+    def _on_key(self, kind: Kind, data: bytes) -> None:
+        if kind is Kind.TEXT:
+            self._composer.insert(data)
+        elif kind is Kind.PASTE:
+            self._composer.insert(data)
+            self._journal.note_bytes("paste", data)
+        elif kind is Kind.ENTER:
+            self._on_enter()
+        elif kind is Kind.ESCAPE:
+            self._interrupt(kind.value, refused=self._performer.refusing_all)
+        elif kind is Kind.CLEAR:
+            self._composer.take()
+        elif kind is Kind.ERASE:
+            self._composer.erase()
+        else:
+            self._journal.note("key", hex=data.hex())
 
     _interrupts = 0
     """How many Ctrl-C came in a row while there was nothing to interrupt."""
 
     def _on_interrupt(self, by: str) -> None:
-        busy = self._turn is not None
+        busy = self.turns.running
         self._interrupt(by, refused=self._performer.refusing)
         if busy or self._performer.refusing:
             return
         self._composer.take()
         self._interrupts += 1
         if self._interrupts > 1:
-            raise Leave(0)
+            raise Leave(0, reason=QUIT)
         self.screen.line("  Press Ctrl-C again to exit")
 
     def _on_enter(self) -> None:
-        if self._composer:
+        if self._protocol.swallowing:
+            self._protocol.swallowing = False
+            self._journal.note("enter-swallowed")
+        elif self._composer:
             self._submit(self._composer.take())
         else:
             self._journal.note("enter-empty")
 
     def _submit(self, data: bytes) -> None:
-        text = data.decode("utf-8", "replace")
-        if text.strip() in ("/exit", "/quit"):
-            self._journal.note("command", text=text.strip(), refused=self._performer.refusing_all)
-            if not self._performer.refusing_all:
-                raise Leave(0)
+        text = data.decode("utf-8", "replace").strip()
+        if text not in ("/exit", "/quit"):
+            self.turns.submit(data)
             return
-        self._received += 1
-        queued = self._turn is not None or bool(self._prompts)
-        self._journal.note_bytes("prompt", data, n=self._received, text=text[:TEXT_LIMIT], queued=queued)
-        self._prompts.append((self._received, text))
+        self._journal.note("command", text=text, refused=self._performer.refusing_all)
+        if not self._performer.refusing_all:
+            raise Leave(0, reason=QUIT)
+
+    def say_goodbye(self, reason: str) -> None:
+        """Call the SessionEnd hooks and wait for them, within bounds."""
+        firing = self._protocol.fire("SessionEnd", reason, reason=reason)
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        while not firing.settled and (left := deadline - time.monotonic()) > 0:
+            reading, writing, due = self._hooks.watched()
+            until = left if due is None else min(left, max(0.0, due - time.monotonic()))
+            select.select(reading, writing, [], until)
+            self._hooks.advance(time.monotonic())
 
 
 def _unheard(_number: int, _frame: FrameType | None) -> None:
@@ -284,23 +247,49 @@ def die(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
+def open_session(options: Options, journal: Journal, directory: str) -> tuple[Session, Hooks]:
+    """The conversation and the hooks that were asked for; ends the program if they cannot be had."""
+    if options.settings is None:
+        hooks = Hooks({}, journal, directory)
+    else:
+        from clients.cli.demo.rehearsal.settings import Refused, read_settings
+
+        try:
+            hooks = Hooks(read_settings(options.settings), journal, directory)
+        except Refused as problem:
+            raise refuse(str(problem)) from None
+    try:
+        session = Session(options, directory)
+    except SessionRefused as problem:
+        print(f"Error: {problem}", file=sys.stderr)
+        raise SystemExit(1) from None
+    hooks.environment = session.environment()
+    return session, hooks
+
+
 def main(argv: list[str]) -> int:
     """Run the agent; the exit status, unless a signal ends it."""
     options = Options(argv)
     directory = os.path.realpath(os.getcwd())
     journal = Journal(journal_path(os.environ, directory), directory)
+    session, hooks = open_session(options, journal, directory)
     tty = Tty()
-    agent = Agent(options, tty, journal, directory)
+    agent = Agent(options, session, hooks, tty, journal)
     leave = Leave(1)
     try:
         agent.run()
     except Leave as reason:
         leave = reason
     finally:
-        agent.close_turn()
+        agent.turns.close()
+        if leave.reason is not None:
+            agent.say_goodbye(leave.reason)
+            session.close()
         facts: dict[str, object] = {} if leave.signal is None else {"signal": leave.signal.name}
         journal.note("exit", code=leave.code, **facts)
         agent.screen.close()
+        if leave.reason == QUIT and session.active:
+            tty.write(f"Take it up again with: rehearsal --resume {session.id}\r\n".encode())
         tty.drain(DRAIN_SECONDS if leave.signal is None else 0)
         tty.restore()
     if leave.signal is not None:

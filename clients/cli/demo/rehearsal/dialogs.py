@@ -4,6 +4,8 @@ from clients.cli.demo.rehearsal.journal import Journal
 from clients.cli.demo.rehearsal.keys import Composer, Kind
 from clients.cli.demo.rehearsal.screen import RULE, Screen
 
+POINTER = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
+"""Stands before the choice that Enter takes."""
 TAIL = 400
 REFUSED = "refused"
 FEEDBACK = "feedback"
@@ -32,7 +34,7 @@ class Dialog:
             if outcome == FEEDBACK and self.typing is not None:
                 text = self.typing.tail(TAIL).replace("\n", "⏎")
             chosen = outcome == FEEDBACK if self.typing is not None else number == 1
-            rows.append(f" {'❯' if chosen else ' '} {number}. {text}")
+            rows.append(f" {POINTER if chosen else ' '} {number}. {text}")
         return rows
 
     def choose(self, outcome: str | None) -> bool:

@@ -17,6 +17,7 @@ It speaks Claude Code's hook protocol when one of the first three of these is gi
   --session-id UUID       begin a conversation of this id
   --resume UUID           take up that conversation again
   --permission-mode MODE  default, plan, acceptEdits or bypassPermissions
+  --model NAME            accepted, and of no consequence
   --notify-after SECONDS  how long a dialog is open before its Notification hook (6)
   --idle-after SECONDS    how long it waits for a prompt before the hook that says so (60)
 """
@@ -42,6 +43,7 @@ class Options:
         self.session_id: str | None = None
         self.resume: str | None = None
         self.permission_mode = MODES[0]
+        self.model: str | None = None
         self.notify_after = 6.0
         self.idle_after = 60.0
         rest = iter(argv)
@@ -70,7 +72,7 @@ class Options:
     def _take(self, word: str, rest: Iterator[str]) -> None:
         """An option of the hook protocol and its value."""
         name = word.removeprefix("--").replace("-", "_")
-        known = ("settings", "session_id", "resume", "permission_mode", "notify_after", "idle_after")
+        known = ("settings", "session_id", "resume", "permission_mode", "model", "notify_after", "idle_after")
         if not word.startswith("--") or name not in known:
             raise refuse(f"unknown option {word}")
         value = next(rest, None)

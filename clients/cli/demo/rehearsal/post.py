@@ -53,7 +53,7 @@ class Post(Call):
                 self._receive()
         except OSError as error:
             self._end(_named(error.errno or 0))
-        if not self.outcome and now >= self.due:
+        if now >= self.due:
             self._end("timeout")
 
     def abandon(self, now: float) -> None:

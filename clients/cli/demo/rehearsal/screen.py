@@ -8,6 +8,8 @@ from clients.cli.demo.rehearsal.tty import Tty
 IDLE = "✳"
 FRAMES = ("⠂", "⠐")
 FRAME_SECONDS = 0.1
+RULE = "─" * 40
+"""Stands above a dialog."""
 PROMPT, BUSY_PROMPT = "> ", "… "
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
@@ -26,6 +28,15 @@ def cut(text: str, columns: int) -> str:
     return text
 
 
+def head(text: str, columns: int) -> str:
+    """The beginning of a text that fits into so many columns."""
+    for index, character in enumerate(text):
+        columns -= 2 if ord(character) >= 0x1100 else 1
+        if columns < 0:
+            return text[:index]
+    return text
+
+
 class Screen:
     """Draws on a terminal. Only the spinner is drawn by itself, when `tick` is called."""
 
@@ -41,6 +52,10 @@ class Screen:
         self._next_frame: float | None = None
         self._composer = ""
         self._stale = False
+        self._waiting = False
+        self._rows: list[str] = []
+        self._drawn = 1
+        """How many rows the composer or the dialog in its place take on the screen."""
         self.composing = True
         """Whether the composer's row is shown."""
 
@@ -52,6 +67,7 @@ class Screen:
 
     def close(self) -> None:
         """Take back what was asked of the terminal."""
+        self._lift()
         if self._pastes:
             self._tty.write(b"\x1b[?2004l")
         self._tty.write(b"\r\x1b[K")
@@ -62,6 +78,7 @@ class Screen:
 
     def raw(self, data: bytes) -> None:
         """Send bytes as they are."""
+        self._lift()
         self._tty.write(data)
         self._stale = True
 
@@ -70,18 +87,34 @@ class Screen:
         self._composer = text
         self._stale = True
 
+    def show(self, rows: list[str]) -> None:
+        """Show a dialog of these rows instead of the composer; of no rows: the composer again."""
+        self._rows, self._stale = rows, True
+
     def render(self) -> None:
-        """Draw the composer's row, if anything has changed it."""
+        """Draw the composer's row, or the dialog's, if anything has changed it."""
         if self._stale and self.composing:
-            columns, _ = self._tty.size()
-            shown = cut(printable(self._composer.replace("\n", "⏎").replace("\t", " ")), columns - 3)
-            row = (BUSY_PROMPT if self._busy else PROMPT) + shown
-            self._tty.write(b"\r\x1b[K" + row.encode("utf-8", "replace"))
+            self._lift()
+            columns, rows = self._tty.size()
+            if self._rows:
+                shown = [head(printable(row), columns - 1) for row in self._rows[-max(1, rows - 1) :]]
+                self._drawn, text = len(shown), "\r\n".join(shown)
+            else:
+                end = cut(printable(self._composer.replace("\n", "⏎").replace("\t", " ")), columns - 3)
+                text = (BUSY_PROMPT if self._busy else PROMPT) + end
+            self._tty.write(b"\r\x1b[K" + text.encode("utf-8", "replace"))
             self._stale = False
+
+    def _lift(self) -> None:
+        """Take a dialog off the screen: what comes next stands in its place, and it below that."""
+        if self._drawn > 1:
+            self._tty.write(b"\x1b[%dA\r\x1b[J" % (self._drawn - 1))
+            self._drawn = 1
 
     def busy(self) -> None:
         """Begin to look busy."""
         self._busy, self._still, self._fixed_title, self._frame, self._stale = True, False, None, 0, True
+        self._waiting = False
         self._next_frame = time.monotonic() + FRAME_SECONDS if self._titles else None
         self._set_title()
 
@@ -96,6 +129,13 @@ class Screen:
         if self._next_frame is not None:
             self._next_frame = time.monotonic() + FRAME_SECONDS
 
+    def wait(self, waiting: bool) -> None:
+        """Look idle in the title while a person is asked something, then busy again."""
+        self._waiting = waiting
+        if self._next_frame is not None:
+            self._next_frame = time.monotonic() + FRAME_SECONDS
+        self._set_title()
+
     def fix_title(self, title: str) -> None:
         """Show this very title until the turn ends, set the other way than the usual one."""
         self._fixed_title = title
@@ -108,7 +148,8 @@ class Screen:
 
     def next_tick(self) -> float | None:
         """When the spinner wants to move."""
-        return None if self._still or self._fixed_title is not None else self._next_frame
+        resting = self._still or self._waiting or self._fixed_title is not None
+        return None if resting else self._next_frame
 
     def tick(self, now: float) -> None:
         """Move the spinner if it is time."""
@@ -120,6 +161,6 @@ class Screen:
 
     def _set_title(self) -> None:
         if self._titles and self._fixed_title is None:
-            mark = FRAMES[self._frame] if self._busy else IDLE
+            mark = FRAMES[self._frame] if self._busy and not self._waiting else IDLE
             title = f"{mark} {printable(self._name)}"
             self._tty.write(b"\x1b]0;" + title.encode("utf-8", "replace") + b"\x07")

@@ -1,7 +1,7 @@
 """A prompt's text -> what to do. Script lines stand anywhere in it: `rehearse: VERB ARGUMENTS`.
 
 A line may be quoted or a list's item. `attempt N: VERB ...` is for the Nth start in this worktree only, and
-`turn N: VERB ...` for the Nth prompt of this process. A prompt without a script line of its own, such as a
+`turn N: VERB ...` for the Nth prompt of this conversation. A prompt without a script line of its own, such as a
 nudge or a rejection's reason, is answered by the `turn N:` lines of the last script, or else by the default
 script.
 """
@@ -38,6 +38,13 @@ class Script:
             self._lines = lines
             return list(self._chosen(turn, announced=False))
         return list(self._chosen(turn, announced=True)) or default_script(text, turn)
+
+    def aside(self, message: str) -> list[Command]:
+        """What a message asks for that is no prompt of its own; without a script line nothing."""
+        now, self._lines = self._lines, _LINE.findall(message.replace("\r\n", "\n").replace("\r", "\n"))
+        commands = list(self._chosen(0, announced=False))
+        self._lines = now
+        return commands
 
     def _chosen(self, turn: int, announced: bool) -> Iterator[Command]:
         """The commands that apply now; with `announced` only those that named this turn beforehand."""

@@ -1,8 +1,9 @@
 """The conversation: its id, what is kept of it under HOME/.rehearsal, and what hooks are told of it.
 
-    HOME/.rehearsal/UUID.jsonl          what was said, one JSON line each: the transcript
-    HOME/.rehearsal/sessions/PID.json   whether this process is busy, idle or waiting; gone when it ended in order
-    HOME/.rehearsal/plans/NAME.md       the plans that were proposed
+    HOME/.rehearsal/UUID.jsonl              what was said, one JSON line each: the transcript
+    HOME/.rehearsal/projects/*/UUID.jsonl   a link to it, where who knows Claude Code's folder looks for one
+    HOME/.rehearsal/sessions/PID.json       whether this process is busy, idle or waiting; gone when it ended in order
+    HOME/.rehearsal/plans/NAME.md           the plans that were proposed
 
 Nothing of it is written, and no file is read, where nobody asked for the hook protocol; plans excepted.
 """
@@ -45,7 +46,7 @@ class Session:
         """The last answer of this turn."""
         self.earlier: list[str] = []
         """The prompts of a conversation that was taken up again."""
-        self._directory = directory
+        self.directory = directory
         self._prompt_id: str | None = None
         self._began = time.time()
         self._folder = os.path.join(os.path.expanduser("~"), ".rehearsal")
@@ -75,6 +76,8 @@ class Session:
     def remember(self, kind: str, text: str) -> None:
         """Add to the transcript: `user`, `assistant`, `tool` or `aside`."""
         if self.active:
+            if not os.path.exists(self.transcript):
+                self._link_transcript()
             line = {"type": kind, "text": text, "sessionId": self.id, "at": time.time()}
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             descriptor = os.open(self.transcript, flags, 0o600)
@@ -83,9 +86,16 @@ class Session:
             finally:
                 os.close(descriptor)
 
+    def _link_transcript(self) -> None:
+        folder = os.path.join(self._folder, "projects", self.directory.replace(os.sep, "-"))
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        link = os.path.join(folder, os.path.basename(self.transcript))
+        if not os.path.lexists(link):
+            os.symlink(os.path.join(os.pardir, os.pardir, os.path.basename(self.transcript)), link)
+
     def payload(self, event: str, facts: Json) -> Json:
         """What the hooks of an event are told."""
-        told: Json = {"session_id": self.id, "transcript_path": self.transcript, "cwd": self._directory}
+        told: Json = {"session_id": self.id, "transcript_path": self.transcript, "cwd": self.directory}
         if self._prompt_id is not None and event != "SessionStart":
             told["prompt_id"] = self._prompt_id
         if event not in MODELESS:
@@ -97,7 +107,7 @@ class Session:
         return {
             "CLAUDECODE": "1",
             "CLAUDE_CODE_SESSION_ID": self.id,
-            "CLAUDE_PROJECT_DIR": self._directory,
+            "CLAUDE_PROJECT_DIR": self.directory,
         }
 
     def status(self, status: str, waiting_for: str | None = None) -> None:
@@ -108,7 +118,7 @@ class Session:
         told: Json = {
             "pid": os.getpid(),
             "sessionId": self.id,
-            "cwd": self._directory,
+            "cwd": self.directory,
             "startedAt": int(self._began * 1000),
             "kind": "interactive",
             "status": status,

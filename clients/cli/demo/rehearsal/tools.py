@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Iterator
 
-from clients.cli.demo.rehearsal.dialogs import Dialog
+from clients.cli.demo.rehearsal.dialogs import REFUSED, Dialog
 from clients.cli.demo.rehearsal.journal import Journal
 from clients.cli.demo.rehearsal.protocol import Json, Protocol, Tool
 from clients.cli.demo.rehearsal.screen import Screen
@@ -15,6 +15,8 @@ TERMINATE_SECONDS = 0.5
 OUTPUT_LIMIT = 30_000
 """Of what a command prints the model is told so many bytes."""
 FALLBACK_IDENTITY = ("-c", "user.name=Rehearsal Agent", "-c", "user.email=rehearsal@localhost")
+
+ALWAYS = "always"
 
 Result = tuple[str, Json | None]
 """What the model is told, and the response that hooks see; without one the tool failed."""
@@ -64,7 +66,10 @@ class Tools:
         if ask and self._asks(tool):
             behavior = behavior or "ask"
         if behavior == "ask":
-            decision = yield from self._protocol.ask(tool, _dialog(tool), **_suggestions(tool))
+            dialog = _dialog(tool)
+            decision = yield from self._protocol.ask(tool, dialog, **_suggestions(tool))
+            if dialog.outcome == ALWAYS:
+                self._allowed.add(tool.input.get("command"))
             behavior = "allow" if decision is None else decision.behavior
         if decision is None:
             return True
@@ -78,7 +83,7 @@ class Tools:
         return True
 
     def _asks(self, tool: Tool) -> bool:
-        return self._protocol.session.mode != "bypassPermissions" and tool.input["command"] not in self._allowed
+        return self._protocol.session.mode != "bypassPermissions" and tool.input.get("command") not in self._allowed
 
     # Files
 
@@ -222,9 +227,10 @@ def _quoted(text: str) -> str:
 
 def _dialog(tool: Tool) -> Dialog:
     what = str(tool.input.get("command") or tool.input.get("file_path") or "")
+    again = what.partition("\n")[0]
     rows = [f" {tool.name} command" if tool.name == "Bash" else f" {tool.name}", ""]
     rows += [f"   {line}" for line in what.split("\n")]
-    choices = [("yes", "Yes"), ("yes", f"Yes, and don't ask again for: {what.partition(chr(10))[0]}"), ("refused", "No")]
+    choices = [("yes", "Yes"), (ALWAYS, f"Yes, and don't ask again for: {again}"), (REFUSED, "No")]
     return Dialog("permission", [*rows, "", " Do you want to proceed?"], choices)
 
 

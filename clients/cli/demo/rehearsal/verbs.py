@@ -7,10 +7,6 @@ The agent does what a prompt says, as a coding agent without permissions would: 
     hang SECONDS|forever  be busy and print nothing, not even a spinner
     wait FILE             be busy until FILE exists
     touch FILE            make FILE
-    write PATH TEXT       write a file inside the working directory; \\n in TEXT is a line's end
-    append PATH TEXT      the same at its end
-    commit MESSAGE        git add -A, git commit
-    run COMMAND           run a shell command and show its output
     child SECONDS         leave a background process in this process group
     daemonchild SECONDS   one that ignores SIGHUP and SIGTERM
     flood MEGABYTES       print numbered lines as fast as they are read
@@ -21,28 +17,48 @@ The agent does what a prompt says, as a coding agent without permissions would: 
     refuse [all]          ignore SIGHUP, SIGINT, SIGTERM and Ctrl-C from now on; with `all` Esc and /exit too
     crash CODE, exit      end with this exit status; with 0
     kill SIGNAL           end by this signal
+    swallow               lose the next Enter: the text stays in the composer
+    fail ERROR [TEXT]     end the turn with an error of the model's (StopFailure), which is said to be TEXT
+    fail CODE [TEXT]      the same with an HTTP status
+    fail 429 RESET-TIME   the same with a usage limit that ends then: a time of day, or seconds since 1970
+    background SECONDS    leave a command at work behind the turn: Stop tells of it, and one more Stop follows
+                          when it has ended
+
+in tools.py, each with the hooks before and after it (a command that fails has its own one):
+
+    write PATH TEXT       write a file inside the working directory; \\n in TEXT is a line's end
+    append PATH TEXT      the same at its end
+    commit MESSAGE        git add -A, git commit
+    run COMMAND           run a shell command and show its output
+    permission COMMAND    the same after asking: a hook or the person at the dialog decides (1, 2 or 3)
+
+in asking.py:
+
+    plan TEXT             propose a plan: in plan mode, in a file, by a dialog and its hook
+    ask QUESTION | A | B  ask a question with options (yes and no) by a dialog and its hook
+    dialog TEXT           open a dialog that nobody asked for and nothing tells of: it takes all keys until 1 or Esc
 """
 
 import os
+import re
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 
+from clients.cli.demo.rehearsal.asking import Asking
 from clients.cli.demo.rehearsal.journal import Journal
+from clients.cli.demo.rehearsal.protocol import Protocol, Task
 from clients.cli.demo.rehearsal.screen import Screen
-from clients.cli.demo.rehearsal.script import Command, unescape
+from clients.cli.demo.rehearsal.script import Command, Script, unescape
+from clients.cli.demo.rehearsal.tools import POLL_SECONDS, Tools
+from clients.cli.demo.rehearsal.waits import NOTHING, SOON, Failed, Leave, Unplayable, Wait, seconds_of
 
 TYPE_CHECKING = False  # importing typing would cost a tenth of the time to start
 if TYPE_CHECKING:
     import subprocess
 
-Wait = tuple[float | None, int]
-"""Seconds to wait at most, and a descriptor that ends the wait when it can be read."""
-NOTHING = -1
-SOON: Wait = (0.0, NOTHING)
-POLL_SECONDS = 0.02
-TERMINATE_SECONDS = 0.5
 FLOOD_LINES = 800
-FALLBACK_IDENTITY = ("-c", "user.name=Rehearsal Agent", "-c", "user.email=rehearsal@localhost")
+NAMED_ERROR = re.compile(r"[a-z][a-z_]*")
 
 # Each piece breaks something in a parser that trusts its input; the last lines end what was left open.
 HOSTILE = (
@@ -62,18 +78,6 @@ HOSTILE = (
 )  # fmt: skip
 
 
-class Leave(Exception):
-    """The agent ends: with an exit status, or by a signal."""
-
-    def __init__(self, code: int, by: signal.Signals | None = None) -> None:
-        self.code = code
-        self.signal = by
-
-
-class Unplayable(Exception):
-    """A script line makes no sense."""
-
-
 def signal_named(text: str) -> signal.Signals:
     """A signal by number or by name, with or without SIG."""
     try:
@@ -84,20 +88,14 @@ def signal_named(text: str) -> signal.Signals:
         raise Unplayable(f"no such signal: {text}") from None
 
 
-def seconds_of(text: str) -> float:
-    """A number of seconds, or of megabytes."""
-    try:
-        return min(max(0.0, float(text)), 1e9)
-    except ValueError:
-        raise Unplayable(f"not a number: {text!r}") from None
-
-
 class Performer:
     """Performs scripts in one working directory."""
 
-    def __init__(self, screen: Screen, journal: Journal, directory: str) -> None:
+    def __init__(self, screen: Screen, journal: Journal, protocol: Protocol, script: Script, directory: str) -> None:
         self._screen = screen
         self._journal = journal
+        self._protocol = protocol
+        self._script = script
         self._directory = directory
         self._children: list[subprocess.Popen[bytes]] = []
         self.refusing = False
@@ -106,17 +104,18 @@ class Performer:
         """Being asked to stop or to exit by key is ignored, too."""
         self._verbs: dict[str, Callable[[str], Iterator[Wait]]] = {
             "say": self._say, "think": self._think, "hang": self._hang, "wait": self._wait,
-            "touch": self._touch, "write": self._write, "append": self._append, "commit": self._commit,
-            "run": self._run,
-            "child": self._child, "daemonchild": self._daemonchild, "flood": self._flood,
+            "touch": self._touch, "child": self._child, "daemonchild": self._daemonchild, "flood": self._flood,
             "hostile": self._hostile, "title": self._title, "quiet": self._quiet, "bell": self._bell,
             "notify": self._notify, "refuse": self._refuse, "crash": self._crash, "exit": self._exit,
-            "kill": self._kill,
+            "kill": self._kill, "swallow": self._swallow, "fail": self._fail, "background": self._background,
+            **Tools(screen, journal, protocol, directory).verbs, **Asking(screen, protocol).verbs,
         }  # fmt: skip
 
     def perform(self, commands: list[Command]) -> Iterator[Wait]:
         """Do one command after the other; what cannot be done is said, noted and passed over."""
-        for verb, arguments in commands:
+        waiting = deque(commands)
+        while waiting:
+            verb, arguments = waiting.popleft()
             try:
                 if verb not in self._verbs:
                     raise Unplayable(f"no such verb: {verb}")
@@ -124,10 +123,13 @@ class Performer:
             except (Unplayable, OSError) as problem:
                 self._journal.note("problem", line=f"{verb} {arguments}".strip(), message=str(problem))
                 self._screen.line(f"  ⎿  Error: {problem}")
+            while self._protocol.asides:
+                waiting.extend(self._script.aside(self._protocol.asides.popleft()))
             yield SOON
 
     def _say(self, text: str) -> Iterator[Wait]:
-        for line in unescape(text).split("\n"):
+        said = self._protocol.session.said = unescape(text)
+        for line in said.split("\n"):
             self._screen.line(f"● {line}")
         yield SOON
 
@@ -152,97 +154,6 @@ class Performer:
     def _touch(self, text: str) -> Iterator[Wait]:
         with open(os.path.join(self._directory, text), "ab"):
             yield SOON
-
-    def _inside(self, text: str) -> str:
-        """The path of a file that the script may change."""
-        path = os.path.realpath(os.path.join(self._directory, text))
-        parts = os.path.relpath(path, self._directory).split(os.sep)
-        if not text or parts[0] in (os.curdir, os.pardir) or ".git" in parts:
-            raise Unplayable(f"not a file inside the working directory: {text!r}")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return path
-
-    def _write(self, text: str, mode: str = "w", name: str = "Write") -> Iterator[Wait]:
-        path, _, content = text.partition(" ")
-        with open(self._inside(path), mode, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(unescape(content) + "\n")
-        self._screen.line(f"● {name}({path})")
-        yield SOON
-
-    def _append(self, text: str) -> Iterator[Wait]:
-        return self._write(text, "a", "Update")
-
-    def _commit(self, message: str) -> Iterator[Wait]:
-        code, _ = yield from self._output(["git", "config", "--get", "user.email"])
-        identity = FALLBACK_IDENTITY if code and "GIT_AUTHOR_EMAIL" not in os.environ else ()
-        self._screen.line("● Bash(git commit)")
-        code, output = yield from self._output(["git", "add", "-A"])
-        if not code:
-            # Nobody is there to type the passphrase of a signing key.
-            options = [*identity, "-c", "commit.gpgsign=false"]
-            code, output = yield from self._output(["git", *options, "commit", "-m", message or "Rehearsal"])
-        for line in output.decode("utf-8", "replace").splitlines()[:3]:
-            self._screen.line(f"  ⎿  {line}")
-        self._journal.note("commit", code=code)
-
-    def _run(self, command: str) -> Iterator[Wait]:
-        self._screen.line(f"● Bash({command})")
-        code, _ = yield from self._output(["/bin/sh", "-c", command], show=True)
-        self._journal.note("run", code=code)
-        if code:
-            self._screen.line(f"  ⎿  exit {code}")
-
-    def _output(self, argv: list[str], show: bool = False) -> Generator[Wait, None, tuple[int, bytes]]:
-        """Run a program in our process group; tell its exit status and what of its output was not shown."""
-        import subprocess
-
-        child = subprocess.Popen(
-            argv,
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert child.stdout is not None
-        pipe = child.stdout.fileno()
-        os.set_blocking(pipe, False)
-        output = b""
-        try:
-            while True:
-                ended = child.poll() is not None
-                try:
-                    piece = os.read(pipe, 65536)
-                except BlockingIOError:
-                    # What the program left running may hold the pipe open for long.
-                    if ended:
-                        break
-                    yield POLL_SECONDS, pipe
-                    continue
-                if not piece:
-                    break
-                output += piece
-                if show:
-                    *lines, output = output.split(b"\n")
-                    self._show(lines)
-                    yield SOON
-            if show and output:
-                self._show([output])
-            while (code := child.poll()) is None:
-                yield POLL_SECONDS, NOTHING
-            return code, output
-        finally:
-            child.stdout.close()
-            if child.poll() is None:
-                child.terminate()  # git removes its lock files then
-                try:
-                    child.wait(TERMINATE_SECONDS)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
-
-    def _show(self, lines: list[bytes]) -> None:
-        for line in lines:
-            self._screen.line("  ⎿  " + line.decode("utf-8", "replace").rstrip("\r"))
 
     def _child(self, text: str, ignored: tuple[signal.Signals, ...] = ()) -> Iterator[Wait]:
         import subprocess
@@ -316,9 +227,36 @@ class Performer:
         raise Leave(int(seconds_of(text or "1")) & 0xFF)
 
     def _exit(self, _: str) -> Iterator[Wait]:
-        return self._crash("0")
+        yield SOON
+        raise Leave(0, reason="other")
 
     def _kill(self, text: str) -> Iterator[Wait]:
         number = signal_named(text)
         yield SOON
         raise Leave(128 + number, number)
+
+    def _swallow(self, _: str) -> Iterator[Wait]:
+        self._protocol.swallowing = True
+        yield SOON
+
+    def _fail(self, text: str) -> Iterator[Wait]:
+        yield SOON
+        code, _, rest = text.partition(" ")
+        if code == "429" and rest:
+            limit = f"Usage limit reached|{rest}" if rest.isdigit() else f"You've hit your usage limit · resets {rest}"
+            raise Failed("rate_limit", limit)
+        if NAMED_ERROR.fullmatch(code):
+            raise Failed(code, f"API Error: {rest or code}")
+        raise Failed("unknown", f"API Error: {text or 'no reason'}")
+
+    def _background(self, text: str) -> Iterator[Wait]:
+        import subprocess
+
+        argv = ["sleep", str(1e9 if text == "forever" else seconds_of(text))]
+        null = subprocess.DEVNULL
+        # It holds an end of a pipe for as long as it lives: that is how the loop learns of its end.
+        task = Task(subprocess.Popen(argv, stdin=null, stdout=subprocess.PIPE, stderr=null), " ".join(argv))
+        self._protocol.tasks.append(task)
+        self._journal.note("background", pid=task.child.pid, id=task.id)
+        self._screen.line(f"● Bash({task.command}) in the background as {task.id}")
+        yield SOON

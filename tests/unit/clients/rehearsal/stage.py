@@ -36,10 +36,10 @@ def take_terminal() -> None:
 class Rehearsal:
     """An agent on a terminal of its own, and all that it printed and noted."""
 
-    def __init__(self, directory: Path, *options: str, journal: str | None = None) -> None:
+    def __init__(self, directory: Path, *options: str, journal: str | None = None, home: Path | None = None) -> None:
         environment = {
             "PATH": os.environ["PATH"],
-            "HOME": str(directory),
+            "HOME": str(home or directory),
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_NOSYSTEM": "1",
             "TERM": "xterm",
@@ -59,14 +59,21 @@ class Rehearsal:
             preexec_fn=take_terminal,
         )
         os.close(slave)
+        self.bells: list[int] = []
+        """Descriptors that become readable when something else happened that a test waits for."""
         self.output = b""
         self.parser = TerminalParser()
         self.said: list[TerminalEvent] = []
 
     def read(self, deadline: float) -> bool:
         """Read what comes next; False when nothing more can come."""
-        ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
+        ready, _, _ = select.select([self.master, *self.bells], [], [], max(0.0, deadline - time.monotonic()))
         assert ready, f"nothing came; so far: {self.output[-2000:]!r}, {self.events()}"
+        for bell in self.bells:
+            if bell in ready:
+                os.read(bell, 4096)
+        if self.master not in ready:
+            return True
         try:
             data = os.read(self.master, 65536)
         except OSError:  # EIO: nobody has the terminal open any more

@@ -65,9 +65,7 @@ def test_the_terminal_is_left_as_it_was(repository: Path) -> None:
     os.close(master)
 
 
-@pytest.mark.parametrize(
-    ("line", "status"), [("crash 7", 7), ("exit", 0), ("kill KILL", -9), ("kill SIGSEGV", -11)]
-)
+@pytest.mark.parametrize(("line", "status"), [("crash 7", 7), ("exit", 0), ("kill KILL", -9), ("kill SIGSEGV", -11)])
 def test_it_ends_as_the_script_says(start: Start, line: str, status: int) -> None:
     agent = start().ready()
     agent.prompt("say last words", line)

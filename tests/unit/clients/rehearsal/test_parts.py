@@ -71,8 +71,7 @@ def test_erasing_takes_whole_characters() -> None:
 
 def test_a_script_is_found_in_any_prompt() -> None:
     prompt = (
-        "Ticket\r\n> rehearse: say quoted\r  - rehearse:  write a  b \n"
-        "not rehearse: say no\nrehearse:\nrehearse: quiet"
+        "Ticket\r\n> rehearse: say quoted\r  - rehearse:  write a  b \nnot rehearse: say no\nrehearse:\nrehearse: quiet"
     )
     assert Script(1).commands(prompt, 1) == [("say", "quoted"), ("write", "a  b"), ("quiet", "")]
     assert unescape(r"a\nb\\n\t\x") == "a\nb\\n\t\\x"
@@ -81,8 +80,7 @@ def test_a_script_is_found_in_any_prompt() -> None:
 def test_conditions_and_later_prompts() -> None:
     script = Script(2)
     first = (
-        "rehearse: attempt 1: crash 1\nrehearse: attempt 2: say again\n"
-        "rehearse: turn 2: say nudged\nrehearse: say any"
+        "rehearse: attempt 1: crash 1\nrehearse: attempt 2: say again\nrehearse: turn 2: say nudged\nrehearse: say any"
     )
     assert script.commands(first, 1) == [("say", "again"), ("say", "any")]
     assert script.commands("Please go on.", 2) == [("say", "nudged")]

@@ -43,14 +43,10 @@ def test_a_prompt_without_a_script_gets_an_agents_answer(start: Start, repositor
     assert (repository / "REHEARSAL.md").read_text() == "- turn 1: Mend the fence\n"
 
 
-def test_what_cannot_be_played_is_said_and_passed_over(
-    start: Start, repository: Path, tmp_path: Path
-) -> None:
+def test_what_cannot_be_played_is_said_and_passed_over(start: Start, repository: Path, tmp_path: Path) -> None:
     (repository / "link").symlink_to(tmp_path)
     agent = start().ready()
-    agent.play(
-        "fly away", "think x", "write ../out x", "write link/out x", "write .git/config x", "write . x"
-    )
+    agent.play("fly away", "think x", "write ../out x", "write link/out x", "write .git/config x", "write . x")
     assert len(agent.events("problem")) == 6
     assert not (tmp_path / "out").exists()
     assert agent.play("say still here")["outcome"] == "done"
@@ -83,9 +79,7 @@ def test_hostile_output_ends_in_a_working_terminal(start: Start) -> None:
     assert "passed on" not in agent.titles()
 
 
-def test_journals_by_file_by_directory_and_by_worktree(
-    start: Start, repository: Path, tmp_path: Path
-) -> None:
+def test_journals_by_file_by_directory_and_by_worktree(start: Start, repository: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared.jsonl"
     other = tmp_path / "other"
     git(repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x")
