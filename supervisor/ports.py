@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from supervisor.domain.activity import Filter, Recorded
 from supervisor.domain.agent import Activity, Agent, Delivery, ExitStatus, Meaning
-from supervisor.domain.hooks import HookEvent
+from supervisor.domain.hooks import HookEvent, TurnEnd
 from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
 from supervisor.domain.issue_type import Step
 from supervisor.domain.signals import Rules
@@ -201,6 +201,8 @@ class LaunchRequest:
     """Where the CLI posts its hooks; empty: nowhere."""
     hook_token: str = field(default="", repr=False)
     """What it must bring to be heard there; it is good for this agent only."""
+    launch: str = ""
+    """Names this launch: the same when it is tried again, and never that of another."""
     conversation_id: str | None = None
     """The conversation of the ticket's last agent, to be resumed if the CLI still has it."""
     permission_mode: str | None = None
@@ -240,6 +242,15 @@ class AgentDriver(Protocol):
 
     def look(self, pid: int) -> tuple[Meaning, str] | None:
         """What the CLI's own status file says of a process, with the words it says it in; None where there is none."""
+
+    def last_turn(self, conversation_id: str) -> TurnEnd | None:
+        """How the last turn of a conversation ended that is over, by the CLI's own record; None if that is not known.
+
+        Only for an agent that is idle: of a turn under way the record says that it was stopped.
+        """
+
+    def clearing(self, screen: str) -> tuple[str, ...]:
+        """The keys that empty the CLI's composer, if the screen shows text in it; none where nothing is known of it."""
 
 
 # --- boards -----------------------------------------------------------------------------------------

@@ -36,11 +36,7 @@ backend = "tmux"
 [projects.repo]
 path = "repo"
 
-[drivers.rehearsal]
-command = ["{python}", "-S", "{rehearsal}"]
-quit = "/exit"
-stop_grace = "500ms"
-idle_after = "3s"
+{driver}
 
 [collections.board]
 provider = "local"
@@ -48,11 +44,19 @@ path = "board"
 interval = "60s"
 """
 
+REHEARSAL_DRIVER = f"""
+[drivers.rehearsal]
+command = ["{sys.executable}", "-S", "{REHEARSAL}"]
+quit = "/exit"
+stop_grace = "500ms"
+idle_after = "3s"
+"""
+
 
 class Place:
     """A throw-away workspace: a repository, a board, a configuration, a HOME. Nothing of it outlives `close`."""
 
-    def __init__(self, *, max_agents: int = 3, extra: str = "") -> None:
+    def __init__(self, *, max_agents: int = 3, driver: str = REHEARSAL_DRIVER, extra: str = "") -> None:
         self.root = Path(tempfile.mkdtemp(prefix="op-", dir="/tmp"))  # short: socket paths are limited
         self.state = self.root / "state"
         self.board = self.root / "board"
@@ -72,11 +76,14 @@ class Place:
         }
         self._make_repo()
         self.config = self.root / "operator.toml"
-        text = CONFIG.format(max_agents=max_agents, python=sys.executable, rehearsal=REHEARSAL)
-        self.config.write_text(text + extra)
+        self.configure(max_agents=max_agents, driver=driver, extra=extra)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.url = self.stream_url = self.token = ""
         self.output = self.root / "serve.log"
+
+    def configure(self, *, max_agents: int = 3, driver: str = REHEARSAL_DRIVER, extra: str = "") -> None:
+        """Write the configuration: `driver` is its part about agents, `extra` what comes at its end."""
+        self.config.write_text(CONFIG.format(max_agents=max_agents, driver=driver) + extra)
 
     def _make_repo(self) -> None:
         (self.repo / "README.md").write_text("# A project\n")
@@ -208,7 +215,7 @@ class Place:
         found: list[object] = []
         for each in sorted(tickets):
             try:
-                found.append((await self.get(f"/tickets/{each}")))
+                found.append(await self.get(f"/tickets/{each}"))
             except httpx2.HTTPError as error:
                 found.append(repr(error))
         return found
@@ -228,8 +235,8 @@ class Place:
     async def until_journal_has(self, ticket: str, met: Callable[[Event], bool], within: float = 30.0) -> Event:
         """Wait for an entry of the agent's own journal: a file, the only witness that needs no daemon."""
         with trio.fail_after(within):
-            while (found := next(filter(met, self.journal(ticket)), None)) is None:
-                await trio.sleep(0.005)  # noqa: ASYNC110  (nothing tells a test that a file has grown)
+            while (found := next(filter(met, self.journal(ticket)), None)) is None:  # noqa: ASYNC110
+                await trio.sleep(0.005)  # nothing tells a test that a file has grown
         return found
 
     # --- the end --------------------------------------------------------------------------------------

@@ -81,19 +81,19 @@ def passed(environ: Mapping[str, str], first: int = _FIRST) -> dict[str, socket.
     count, names = environ.get("LISTEN_FDS", ""), environ.get("LISTEN_FDNAMES", "").split(":")
     if not count.isdecimal() or int(count) != len(names):
         raise WrongSockets(f"{count or 'no'} sockets were passed with {len(names)} names", hint=_UNITS_HINT)
-    found = dict(zip(names, (socket.socket(fileno=first + place) for place in range(int(count))), strict=False))
-    for each in found.values():
+    given = [socket.socket(fileno=first + place) for place in range(int(count))]
+    for each in given:
         each.set_inheritable(False)
     try:
-        _check(names, found)
+        _check(names, given)
     except WrongSockets:
-        for each in found.values():
+        for each in given:
             each.close()
         raise
-    return found
+    return dict(zip(names, given, strict=True))
 
 
-def _check(names: list[str], found: Mapping[str, socket.socket]) -> None:
+def _check(names: list[str], given: list[socket.socket]) -> None:
     wrong = [name for name in names if name not in _FAMILIES]
     wrong += [name for name, count in Counter(names).items() if count > 1]
     if wrong:
@@ -101,9 +101,9 @@ def _check(names: list[str], found: Mapping[str, socket.socket]) -> None:
             f"a socket named {wrong[0]!r} was passed, or more than one", hint=f"known are: {', '.join(_FAMILIES)}"
         )
     for name in (REST, STREAM):
-        if name not in found:
+        if name not in names:
             raise WrongSockets(f"sockets were passed, but none named {name!r}", hint=_UNITS_HINT)
-    for name, each in found.items():
+    for name, each in zip(names, given, strict=True):
         listens = each.type == socket.SOCK_STREAM and each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if each.family not in _FAMILIES[name] or not listens:
             raise WrongSockets(f"the socket passed as {name!r} is of another kind, or does not listen")

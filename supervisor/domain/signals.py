@@ -201,7 +201,7 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
         case Settled(at=at):
             return _settled(activity, at) if title_is_believed(activity, at, rules.status_file) else activity
         case Recalled(at=at, end=end):
-            open_turn = isinstance(activity.state, Running | Asking)
+            open_turn = isinstance(activity.state, Running | Asking) and not _hook_is_fresh(activity, at)
             return hooked(activity, end, at, Source.STATUS) if open_turn else activity
         case Interrupting():
             return evolve(activity, interrupting=isinstance(activity.state, Running | Asking))
@@ -277,10 +277,15 @@ def _dialog_seen(activity: Activity, question: str, proof: Proof) -> Activity:
     return evolve(activity, state=Asking(proof, question)) if another else activity
 
 
+def _hook_is_fresh(activity: Activity, at: datetime) -> bool:
+    """Whether the CLI's files may still be from before its last hook."""
+    return activity.hook_at is not None and at - activity.hook_at < STATUS_LAG
+
+
 def _looked(activity: Activity, signal: Looked) -> Activity:
     """The status file tells a dialog from an empty prompt, which neither title nor hooks do after Esc."""
     proof = Proof(signal.at, Source.STATUS, signal.evidence)
-    if activity.hook_at is not None and signal.at - activity.hook_at < STATUS_LAG:
+    if _hook_is_fresh(activity, signal.at):
         return activity
     if isinstance(activity.state, Running) and signal.meaning is Meaning.ASKING:
         return to(activity, Asking(proof, "A dialog is open at its terminal."))

@@ -43,6 +43,36 @@ class Status:
         return str(self.told.get("status"))
 
 
+def environment(model: Model, tmp: Path) -> dict[str, str]:
+    """What keeps Claude Code offline, with this model in place of its own."""
+    return {
+        "TMPDIR": str(tmp),
+        "CLAUDE_CODE_TMPDIR": str(tmp),
+        "ANTHROPIC_BASE_URL": model.url,
+        "ANTHROPIC_API_KEY": KEY,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_TELEMETRY": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_ERROR_REPORTING": "1",
+        # Else it goes to fetch its plugin market, whatever the variables above say.
+        "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
+        # Whatever else it wants to reach arrives at the stand-in, which counts it as a stray.
+        "HTTPS_PROXY": model.url,
+        "HTTP_PROXY": model.url,
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
+def seed(home: Path, *trusted: Path) -> None:
+    """Answer the dialogs of a first run in this HOME beforehand; these folders are trusted."""
+    known = {
+        "hasCompletedOnboarding": True,
+        "customApiKeyResponses": {"approved": [KEY[-20:]], "rejected": []},
+        "projects": {str(each): {"hasTrustDialogAccepted": True} for each in trusted},
+    }
+    (home / ".claude.json").write_text(json.dumps(known))
+
+
 class Home:
     """A throw-away HOME that no first-run dialog knows, and a repository to work in."""
 
@@ -52,38 +82,17 @@ class Home:
         self.sessions = self.home / ".claude" / "sessions"
         for folder in (self.sessions, self.work, self.root / "tmp"):
             folder.mkdir(parents=True)
-        known = {
-            "hasCompletedOnboarding": True,
-            "customApiKeyResponses": {"approved": [KEY[-20:]], "rejected": []},
-            "projects": {str(self.work): {"hasTrustDialogAccepted": True}},
-        }
-        (self.home / ".claude.json").write_text(json.dumps(known))
-        self.env = self._environment(model)
-        subprocess.run(["git", "init", "-q", "-b", "main", str(self.work)], env=self.env, check=True)
-
-    def _environment(self, model: Model) -> dict[str, str]:
-        """Written from nothing, so that no variable of whoever runs the tests gets in."""
-        return {
+        seed(self.home, self.work)
+        # Written from nothing, so that no variable of whoever runs the tests gets in.
+        self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
-            "TMPDIR": str(self.root / "tmp"),
-            "CLAUDE_CODE_TMPDIR": str(self.root / "tmp"),
-            "ANTHROPIC_BASE_URL": model.url,
-            "ANTHROPIC_API_KEY": KEY,
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "DISABLE_TELEMETRY": "1",
-            "DISABLE_AUTOUPDATER": "1",
-            "DISABLE_ERROR_REPORTING": "1",
-            # Else it goes to fetch its plugin market, whatever the variables above say.
-            "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
-            # Whatever else it wants to reach arrives at the stand-in, which counts it as a stray.
-            "HTTPS_PROXY": model.url,
-            "HTTP_PROXY": model.url,
-            "NO_PROXY": "127.0.0.1",
             "GIT_CONFIG_NOSYSTEM": "1",
+            **environment(model, self.root / "tmp"),
         }
+        subprocess.run(["git", "init", "-q", "-b", "main", str(self.work)], env=self.env, check=True)
 
     def settings(self, settings: Mapping[str, object]) -> Path:
         """A settings file for `--settings`."""
@@ -137,24 +146,28 @@ class Claude:
                 list(inotify)
         return trio.current_time()
 
-    async def watch(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Read its status file whenever it changes, for ever."""
-        with Inotify(sync_timeout=0) as inotify:
-            inotify.add_watch(self.home.sessions, Mask.CLOSE_WRITE | Mask.MOVED_TO)
-            task_status.started()
-            while True:
-                await trio.lowlevel.wait_readable(inotify.fd)
-                now = trio.current_time()
-                for event in inotify:
-                    self._read(Path(event.path or ""), now)
 
-    def _read(self, path: Path, now: float) -> None:
-        try:
-            told = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            return  # gone or half written: it is written again
-        if path.stem.isdigit() and isinstance(told, dict):
-            self.statuses.add(Status(int(path.stem), told, now))
+async def watch_statuses(
+    sessions: Path, statuses: Seen[Status], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Read the status files in this folder whenever one changes, for ever."""
+    with Inotify(sync_timeout=0) as inotify:
+        inotify.add_watch(sessions, Mask.CLOSE_WRITE | Mask.MOVED_TO)
+        task_status.started()
+        while True:
+            await trio.lowlevel.wait_readable(inotify.fd)
+            now = trio.current_time()
+            for event in inotify:
+                _read(Path(event.path or ""), statuses, now)
+
+
+def _read(path: Path, statuses: Seen[Status], now: float) -> None:
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return  # gone or half written: it is written again
+    if path.stem.isdigit() and isinstance(told, dict):
+        statuses.add(Status(int(path.stem), told, now))
 
 
 @asynccontextmanager
@@ -166,6 +179,6 @@ async def claude_at_work(home: Home, hooks: Hooks, *arguments: str) -> AsyncIter
     async with trio.open_nursery() as nursery:
         async with running(command, home.work, home.env, place) as pane:
             claude = Claude(pane, home)
-            await nursery.start(claude.watch)
+            await nursery.start(watch_statuses, home.sessions, claude.statuses)
             yield claude
         nursery.cancel_scope.cancel()

@@ -33,8 +33,12 @@ def measured(request: pytest.FixtureRequest) -> Measured:
 
 @pytest.fixture
 async def model() -> AsyncIterator[Model]:
+    if not PROGRAM.exists():
+        pytest.fail("the agent CLIs are not installed: make agents", pytrace=False)
     async with serving() as model:
         yield model
+    strays = [f"{request.method} {request.path}" for request in model.strays]
+    assert not strays, f"it wanted to reach what it must not: {strays}"
 
 
 @pytest.fixture
@@ -45,12 +49,8 @@ async def hooks() -> AsyncIterator[Hooks]:
 
 @pytest.fixture
 def home(model: Model) -> Iterator[Home]:
-    if not PROGRAM.exists():
-        pytest.fail("the agent CLIs are not installed: make agents", pytrace=False)
     made = Home(model)
     try:
         yield made
     finally:
         made.close()
-    strays = [f"{request.method} {request.path}" for request in model.strays]
-    assert not strays, f"it wanted to reach what it must not: {strays}"

@@ -19,9 +19,12 @@ import httpx2
 import pytest
 import trio
 from attrs import frozen
+from pytest import RaisesExc, RaisesGroup
 
 from clients.cli.units import DAEMON, SOCKETS, TMUX, UNITS
+from supervisor.domain.errors import BackendError
 from tests.fakes.manager import OwnSystemd, own_systemd, why_not
+from tests.fakes.session_places import TmuxPlace, place_of, running
 from tests.harness import ROOT, Place
 from tests.live.test_notify import free_port
 
@@ -205,6 +208,18 @@ async def test_nothing_is_installed_beside_a_daemon_or_agents_that_run_by_hand(d
     desk.operator("service", "install")
     assert not place.tmux_sockets_of_server(), "an empty server is replaced by the unit's"
     assert desk.manager.show(DAEMON, "ActiveState") == "active"
+
+
+async def test_a_second_tmux_server_for_the_same_agents_is_refused() -> None:
+    with place_of(TmuxPlace) as tmux:
+        async with running(tmux.backend()):
+            pass
+        elsewhere = tmux.backend(socket=tmux.socket.with_name("elsewhere.sock"))
+        with RaisesGroup(RaisesExc(BackendError, match="live in another tmux server"), flatten_subgroups=True):
+            async with running(elsewhere):
+                pass
+        async with running(tmux.backend(start_server=False)):
+            pass
 
 
 # --- without a systemd that runs --------------------------------------------------------------------

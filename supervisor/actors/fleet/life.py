@@ -169,6 +169,7 @@ class Life:
                 private_dir=self._world.private / agent.id,
                 hook_url=self._world.hooks.url(agent.id),
                 hook_token=self._world.hooks.token(agent.id),
+                launch=f"{agent.id} {agent.started_at.isoformat()}",
                 conversation_id=self._ledger.last_conversation(agent),
             )
         )

@@ -22,7 +22,7 @@ from supervisor.actors.session.watcher import Watcher
 from supervisor.actors.store import Store
 from supervisor.domain import signals
 from supervisor.domain.activity import Entry, Value
-from supervisor.domain.agent import GONE, Activity, Agent, Delivery, DeliveryState, Idle, Running
+from supervisor.domain.agent import GONE, Activity, Agent, Delivery, DeliveryState, Idle, Running, Source
 from supervisor.domain.delivery import outcome_of, pasteable
 from supervisor.domain.errors import BackendError, Conflict, OperatorError, SessionGone
 from supervisor.domain.ids import DeliveryId
@@ -69,7 +69,7 @@ class SessionActor:
         self._grown = Bell()
         self._inbox: Inbox[Message] = Inbox(f"session {agent.id}", 64, self._wake)
         self._mail = Mail()
-        self._watcher = Watcher(session, driver, clock, self._noted)
+        self._watcher = Watcher(session, driver, agent.conversation_id, clock, self._noted)
         self._committed: Activity
         self._ending = False
         self.handle = SessionHandle(session, self._inbox, self._mail.watches)
@@ -253,6 +253,7 @@ class SessionActor:
 
     async def _type(self, delivery: Delivery) -> None:
         try:
+            await self._clear_composer()
             await self._paste(delivery.id, delivery.text)
             await self._submit(delivery)
         except SessionGone as gone:
@@ -262,9 +263,29 @@ class SessionActor:
             await self._by_stamps(delivery)
             self._wake.ring()
 
+    async def _clear_composer(self) -> None:
+        """An interrupted CLI may have put the prompt back where the next one goes. Only then is anything removed:
+        at other times what stands there is a person's."""
+        state = self._activity.state
+        unheard = isinstance(state, Idle) and state.proof.source is not Source.HOOK
+        if not unheard or self._activity.turns_ended == 0:
+            return
+        keys = self._driver.clearing(await self._screen())
+        if keys:
+            await self._seen(self._session.press(*keys))
+
+    async def _screen(self) -> str:
+        with trio.move_on_after(BACKEND_DEADLINE):
+            return await self._session.screen()
+        raise BackendError(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
+
     async def _paste(self, delivery_id: DeliveryId, text: str) -> None:
+        await self._seen(self._session.type(delivery_id, text))
+
+    async def _seen(self, typing: Awaitable[None]) -> None:
+        """Put something into the terminal, and wait a little until the program shows that it has it."""
         before = self._session.end
-        await self._bounded(self._session.type(delivery_id, text))
+        await self._bounded(typing)
         with trio.move_on_after(ECHO_WAIT):
             while self._session.end == before and self._session.exit is None and self._session.lost is None:
                 await self._grown.wait()
@@ -293,7 +314,8 @@ class SessionActor:
 
     async def _end(self, politely: bool) -> None:
         """The driver's own way out if the agent is idle, then the ladder, until the loop sees the agent go."""
-        if politely and self._driver.quit_text and isinstance(self._activity.state, Idle):
+        calm = isinstance(self._activity.state, Idle) and self._activity.turn_error is None  # else a dialog may be open
+        if politely and self._driver.quit_text and calm:
             with trio.move_on_after(self._driver.stop_grace):
                 await self._quit(self._driver.quit_text)
         while True:

@@ -5,38 +5,27 @@ Facts about its hooks, dialogs and files were seen with 2.1.197; they are read l
 
 import json
 import os
-import re
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from supervisor.adapters.drivers.claude_hooks import EVENTS, read_hook
+from supervisor.adapters.drivers.claude_files import ClaudeFiles
+from supervisor.adapters.drivers.claude_hooks import EVENTS, read_hook, turn_broke
+from supervisor.adapters.drivers.claude_screens import composer, dialog
 from supervisor.adapters.drivers.programs import planned
 from supervisor.adapters.drivers.titles import read_title
 from supervisor.domain.agent import Meaning
 from supervisor.domain.config import DriverConfig
 from supervisor.domain.errors import DriverError
-from supervisor.domain.hooks import HookEvent
+from supervisor.domain.hooks import HookEvent, TurnEnd
 from supervisor.domain.signals import Rules
 from supervisor.ports import LaunchPlan, LaunchRequest
 
 HOOK_TIMEOUT = 5
 """Seconds Claude waits for our answer to a hook; it goes on without one."""
-STATUS_LIMIT = 64 * 1024
 NAMESPACE = uuid.UUID("6f7fd3d8-3e0a-5f0b-9a55-0b8f0f1f6c2e")
-"""For conversation ids: an agent's first conversation has an id that follows from its own."""
-
-# Of its dialogs neither hook nor title tells. Each stands for one exact screen; a screen that is none of them is
-# never guessed at. What must stand on the screen, all of it; and what a person is told.
-DIALOGS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("Yes, I trust this folder",), "Claude Code asks whether this folder is to be trusted."),
-    (("Detected a custom API key", "Do you want to use this API key"), "Claude Code asks whether to use the API key."),
-    (("Bypass Permissions mode", "No, exit"), "Claude Code asks to accept the bypass of all permissions."),
-    (("Choose the text style",), "Claude Code wants to be set up: choose a text style."),
-    (("Select login method",), "Claude Code wants a login."),
-    (("Unable to connect to Anthropic services",), "Claude Code cannot reach its services."),
-)
+"""For the ids of conversations."""
 
 
 class ClaudeDriver:
@@ -51,7 +40,7 @@ class ClaudeDriver:
         self.quit_text: str | None = config.quit or "/exit"
         self.stop_grace: float = config.stop_grace
         self._config = config
-        self._folder = _config_folder({**environ, **config.env})
+        self._files = ClaudeFiles(_config_folder({**environ, **config.env}))
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """Its options, and its hooks in a 0600 file that is added to the user's own settings. Raises DriverError."""
@@ -80,28 +69,30 @@ class ClaudeDriver:
 
     def dialog(self, screen: str) -> str | None:
         """The question of a first-run dialog."""
-        return next((question for marks, question in DIALOGS if all(mark in screen for mark in marks)), None)
+        return dialog(screen)
 
     def look(self, pid: int) -> tuple[Meaning, str] | None:
-        """What `sessions/PID.json` says. The file of a killed process stays: the caller knows whether it lives."""
-        try:
-            with (self._folder / "sessions" / f"{pid}.json").open("rb") as file:
-                told = json.loads(file.read(STATUS_LIMIT))
-        except (OSError, ValueError):
-            return None
-        status = told.get("status") if isinstance(told, dict) else None
-        meaning = _STATUSES.get(status) if isinstance(status, str) else None
-        return None if meaning is None else (meaning, f"its status file says {status}")
+        """What `sessions/PID.json` says."""
+        return self._files.status(pid)
+
+    def last_turn(self, conversation_id: str) -> TurnEnd | None:
+        """What the conversation's file says."""
+        return self._files.last_turn(conversation_id, lambda text, kind: turn_broke(text, kind, datetime.now(UTC)))
+
+    def clearing(self, screen: str) -> tuple[str, ...]:
+        """Ctrl-C, once: Ctrl-U takes a line only, and two of Ctrl-C end the CLI."""
+        return ("C-c",) if composer(screen) else ()
 
     def _conversation(self, request: LaunchRequest) -> tuple[str, bool]:
-        """Its id, and whether it is resumed: only if what was said in it was saved, else it cannot be."""
-        earlier = request.conversation_id
-        if earlier is not None and _UUID.fullmatch(earlier) and self._is_saved(earlier):
-            return earlier, True
-        return str(uuid.uuid5(NAMESPACE, f"{request.cwd}\0{request.agent_id}")), False
+        """Its id, and whether it is resumed: only if what was said in it was saved, else it cannot be.
 
-    def _is_saved(self, conversation: str) -> bool:
-        return any((self._folder / "projects").glob(f"*/{conversation}.jsonl"))
+        A new one's id follows from the launch, so that a launch that is tried again has the same; one that was
+        ever used cannot be used for another conversation.
+        """
+        earlier = request.conversation_id
+        if earlier is not None and self._files.is_saved(earlier):
+            return earlier, True
+        return str(uuid.uuid5(NAMESPACE, f"{request.cwd}\0{request.launch or request.agent_id}")), False
 
     def _write_settings(self, request: LaunchRequest) -> Path:
         hook = {
@@ -124,10 +115,6 @@ class ClaudeDriver:
                 hint="Free some space, or correct the rights of the state directory.",
             ) from None
         return path
-
-
-_STATUSES = {"busy": Meaning.BUSY, "idle": Meaning.IDLE, "waiting": Meaning.ASKING}
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _config_folder(environ: Mapping[str, str]) -> Path:

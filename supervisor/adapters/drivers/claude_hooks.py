@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from supervisor.domain.hooks import (
     Asked,
@@ -50,8 +52,8 @@ def read_hook(payload: Mapping[str, object], now: datetime) -> HookEvent | None:
             tasks = payload.get("background_tasks")
             return TurnDone(len(tasks) if isinstance(tasks, list) else 0)
         case "StopFailure":
-            error = _text(payload, "last_assistant_message") or _text(payload, "error") or "unknown"
-            return TurnBroke(error, limit_until(error, now))
+            kind = _text(payload, "error") or "unknown"
+            return turn_broke(_text(payload, "last_assistant_message") or kind, kind, now)
         case "SessionEnd":
             return SessionEnded(_text(payload, "reason"))
         case _:
@@ -61,7 +63,7 @@ def read_hook(payload: Mapping[str, object], now: datetime) -> HookEvent | None:
 def _notification(payload: Mapping[str, object]) -> HookEvent | None:
     match payload.get("notification_type"):
         case "permission_prompt":
-            return Asked(_text(payload, "message") or "Claude Code asks for permission.")
+            return Asked(_text(payload, "message") or "Claude Code asks for permission.", reminder=True)
         case "idle_prompt":
             return SaysIdle()
         case _:
@@ -76,41 +78,77 @@ def _question(payload: Mapping[str, object]) -> str:
             questions = details.get("questions")
             first = questions[0] if isinstance(questions, list) and questions else None
             asked = first.get("question") if isinstance(first, dict) else None
-            return _short(asked) if isinstance(asked, str) else "It asks a question."
+            return short(asked) if isinstance(asked, str) else "It asks a question."
         case "ExitPlanMode":
             return "It proposes a plan."
         case _:
             told = (details.get(key) for key in ("command", "file_path", "url"))
             what = next((each for each in told if isinstance(each, str)), None)
-            return _short(f"It wants to use {tool or 'a tool'}" + (f": {what}" if what else "."))
+            return short(f"It wants to use {tool or 'a tool'}" + (f": {what}" if what else "."))
 
 
 def _text(payload: Mapping[str, object], key: str) -> str:
     value = payload.get(key)
-    return _short(value) if isinstance(value, str) else ""
+    return short(value) if isinstance(value, str) else ""
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A text of a person's or a model's as one line of bounded length."""
     clean = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * SHOWN]).split())
     return clean if len(clean) <= SHOWN else clean[: SHOWN - 1] + "…"
 
 
+def turn_broke(text: str, error: str, now: datetime) -> TurnBroke:
+    """A turn that ended with an error: its text, and the word that Claude Code has for its kind."""
+    until = limit_until(text, now)
+    if until is None and error == "rate_limit" and _HIT.search(text):
+        until = now + UNKNOWN_LIMIT
+    return TurnBroke(short(text), until)
+
+
+UNKNOWN_LIMIT: Final = timedelta(hours=1)
+"""How long nothing is tried when a usage limit is said to be reached, but not until when."""
+JUST_NOW: Final = timedelta(minutes=10)
+"""A limit that ended so shortly before is about to end; before that, tomorrow's time of day is meant."""
+MINUTE: Final = timedelta(minutes=1)
+
+_HIT = re.compile(r"\byou.{1,4}(hit|reached|out of)\b", re.IGNORECASE)
 _EPOCH = re.compile(r"limit reached\|(\d{10})\b")
-_CLOCK = re.compile(r"\blimit\b.{0,80}?\bresets?(?: at)? (\d{1,2})(?::(\d{2}))? ?(am|pm)\b", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"\b(?:limit|usage|credits)\b.{0,80}?\bresets?(?: at)? "
+    r"(?:(?P<month>[a-z]{3})[a-z]* (?P<day>\d{1,2}),? (?:(?P<year>\d{4}),? )?(?:at )?)?"
+    r"(?P<hour>1[0-2]|[1-9])(?::(?P<minute>\d{2}))? ?(?P<half>am|pm)\b(?: \((?P<zone>[\w/+-]+)\))?",
+    re.IGNORECASE,
+)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def limit_until(text: str, now: datetime) -> datetime | None:
-    """When a usage limit ends that a message tells of: as a time stamp, or as the next such time of day here."""
+    """When a usage limit ends that a message tells of: as a time stamp, or as the next such time of day or date."""
     stamp = _EPOCH.search(text)
     if stamp is not None:
         return datetime.fromtimestamp(int(stamp[1]), UTC)
-    clock = _CLOCK.search(text)
-    if clock is None:
+    told = _CLOCK.search(text)
+    if told is None:
         return None
-    hour, minute = int(clock[1]), int(clock[2] or 0)
-    if not 1 <= hour <= 12 or minute > 59:
+    here = now.astimezone(_zone(told["zone"]))
+    hour = int(told["hour"]) % 12 + (12 if told["half"].lower() == "pm" else 0)
+    try:
+        at = here.replace(hour=hour, minute=int(told["minute"] or 0), second=0, microsecond=0)
+        if told["month"] is not None:
+            month = _MONTHS.index(told["month"].lower()) + 1
+            at = at.replace(year=int(told["year"] or here.year), month=month, day=int(told["day"]))
+    except ValueError:
         return None
-    hour = hour % 12 + (12 if clock[3].lower() == "pm" else 0)
-    here = now.astimezone()
-    at = here.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return (at if at > here else at + timedelta(days=1)).astimezone(UTC)
+    if told["month"] is None and at <= here - JUST_NOW:
+        at += timedelta(days=1)
+    # It tells whole minutes: the limit ends within the one that it names.
+    return max(at + MINUTE, here + MINUTE).astimezone(UTC)
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    """A time zone by its name; None is this machine's."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None

@@ -52,6 +52,14 @@ class CommandDriver:
         """Such programs have no status file."""
         return
 
+    def last_turn(self, conversation_id: str) -> None:
+        """Nothing is known of such a program's conversations."""
+        return
+
+    def clearing(self, screen: str) -> tuple[str, ...]:
+        """Nothing is known of such a program's composer."""
+        return ()
+
     def prompt_shown(self, screen: str) -> bool:
         """Whether the screen's last line that is not empty matches the configured pattern.
 

@@ -231,8 +231,9 @@ def _tool(call: Call, body: Body) -> tuple[str, Body]:
         case WriteFile(path, text):
             absolute = path if path.startswith("/") else f"{_directory(body)}/{path}"
             return "Write", {"file_path": absolute, "content": text}
-        case RunCommand(command):
-            return "Bash", {"command": command, "description": "Rehearsed command"}
+        case RunCommand(command, background):
+            how = {"run_in_background": True} if background else {}
+            return "Bash", {"command": command, "description": "Rehearsed command", **how}
         case AskPerson(question, options):
             choices = [{"label": each, "description": f"Take {each}"} for each in options]
             asked = {"question": question, "header": "Rehearsal", "options": choices, "multiSelect": False}

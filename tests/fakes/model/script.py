@@ -5,6 +5,7 @@ think SECONDS|forever       keep the stream open with signs of life
 hang SECONDS|forever        keep it open without any
 write PATH TEXT             call the CLI's tool that writes a file
 run COMMAND                 call its shell
+background SECONDS          the same in the background, for so long
 touch FILE, append PATH TEXT, commit MESSAGE    the same by a shell command
 ask QUESTION | A | B        call its tool that asks a person
 plan TEXT                   write the plan where the CLI wants it, then propose it
@@ -46,6 +47,7 @@ class WriteFile:
 @frozen
 class RunCommand:
     command: str
+    background: bool = False
 
 
 @frozen
@@ -145,6 +147,8 @@ def _moves(verb: str, arguments: str) -> Iterator[Move]:
             yield WriteFile(head, unescape(rest) + "\n")
         case "run" | "permission":
             yield RunCommand(arguments)
+        case "background":
+            yield RunCommand(f"sleep {float(arguments)}", background=True)
         case "touch":
             yield RunCommand(f"touch {shlex.quote(arguments)}")
         case "append":

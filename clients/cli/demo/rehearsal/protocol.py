@@ -161,7 +161,8 @@ class Protocol:
         if dialog.outcome == REFUSED:
             raise Stopped
         if decision is not None:
-            self._screen.line(f"  ⎿  {decision.behavior.capitalize()} by a PermissionRequest hook")
+            verdict = "Allowed" if decision.behavior == "allow" else "Denied"
+            self._screen.line(f"  ⎿  {verdict} by PermissionRequest hook")
             if decision.interrupt:
                 raise Stopped
         return decision

@@ -66,7 +66,7 @@ class Session:
         os.makedirs(os.path.dirname(self._status), mode=0o700, exist_ok=True)
         if there:
             with open(self.transcript, encoding="utf-8") as file:
-                lines = [json.loads(line) for line in file if line.endswith("}\n")]
+                lines = [json.loads(line) for line in file]
             self.earlier = [line["text"] for line in lines if line["type"] == "user"]
 
     def begin_prompt(self) -> None:

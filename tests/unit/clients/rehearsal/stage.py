@@ -12,7 +12,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import clients.cli.demo.rehearsal
 from supervisor.domain.terminal import TerminalEvent, TerminalParser, TitleChanged
@@ -101,7 +101,7 @@ class Rehearsal:
     def titles(self) -> list[str]:
         return [said.title for said in self.said if isinstance(said, TitleChanged)]
 
-    def ready(self) -> "Rehearsal":
+    def ready(self) -> Self:
         self.until(lambda: self.titles()[-1:] == [IDLE])
         return self
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clients.cli.demo.rehearsal.dialogs import POINTER
 from tests.unit.clients.rehearsal.listener import Hook, Hooked, Json, Launch, gate, verdict
 from tests.unit.clients.rehearsal.stage import BUSY, IDLE, Start, framed
 
@@ -36,7 +37,7 @@ def test_a_permission_is_asked_on_the_screen_and_by_a_hook(launch: Launch) -> No
     assert payload["tool_input"]["command"] == "touch made"
     assert payload["permission_suggestions"][0]["rules"] == [{"toolName": "Bash", "ruleContent": "touch made"}]
     agent.until(lambda: "3. No" in rows(agent))
-    assert "❯ 1. Yes\r\n   2. Yes" in rows(agent)
+    assert f"{POINTER} 1. Yes\r\n   2. Yes" in rows(agent)
     assert agent.titles()[-2:] == [BUSY, IDLE]  # the title does not tell a question from rest
     status = agent.status()
     assert (status["status"], status["waitingFor"]) == ("waiting", "permission prompt")
@@ -55,7 +56,7 @@ def test_a_hook_allows(launch: Launch, repository: Path) -> None:
     assert not (repository / "made").exists()
     hook.answer(verdict("allow"))
     agent.event("turn-end")
-    agent.sees("Allowed by a PermissionRequest hook")
+    agent.sees("Allowed by PermissionRequest hook")
     assert (repository / "made").exists()
     assert agent.told() == ["made"]
     assert agent.names() == ["UserPromptSubmit", "PreToolUse", "PermissionRequest", "PostToolUse", "Stop"]
@@ -112,8 +113,9 @@ def test_a_yes_at_the_terminal_leaves_the_hook_open_and_its_late_answer_means_no
     second = agent.hook("PermissionRequest", 2)
     agent.event("dialog", 2)
     assert not first.closed
+    count = len(agent.events("hook"))
     first.answer(verdict("deny", message="too late"))
-    agent.event("hook", len(agent.events("hook")) + 1)
+    assert agent.event("hook", count + 1)["late"] is True
     assert len(agent.events("dialog-end")) == 1  # the next dialog is not answered by mistake
     second.answer(verdict("allow"))
     agent.event("turn-end", 2)
