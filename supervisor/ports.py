@@ -222,6 +222,8 @@ class AgentDriver(Protocol):
     kind: str
     rules: Rules
     interrupt_keys: tuple[str, ...]
+    clear_keys: tuple[str, ...]
+    """What empties its composer; nothing where that is not known, and then `composer` tells nothing either."""
     quit_text: str | None
     stop_grace: float
 
@@ -249,8 +251,8 @@ class AgentDriver(Protocol):
         Only for an agent that is idle: of a turn under way the record says that it was stopped.
         """
 
-    def clearing(self, screen: str) -> tuple[str, ...]:
-        """The keys that empty the CLI's composer, if the screen shows text in it; none where nothing is known of it."""
+    def composer(self, screen: str) -> str | None:
+        """The text where the CLI's prompts are typed; None if the screen shows no such place, or none is known."""
 
 
 # --- boards -----------------------------------------------------------------------------------------

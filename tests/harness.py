@@ -19,6 +19,8 @@ import trio_websocket
 ROOT = Path(__file__).resolve().parent.parent
 REHEARSAL = ROOT / "clients" / "cli" / "demo" / "rehearsal"
 READY = 20.0
+MARK = f"op-{os.getpid()}-"
+"""Begins the name of every place that this run of the tests makes: what is left of any of them is found by it."""
 Event = dict[str, Any]
 
 CONFIG = """
@@ -57,7 +59,7 @@ class Place:
     """A throw-away workspace: a repository, a board, a configuration, a HOME. Nothing of it outlives `close`."""
 
     def __init__(self, *, max_agents: int = 3, driver: str = REHEARSAL_DRIVER, extra: str = "") -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="op-", dir="/tmp"))  # short: socket paths are limited
+        self.root = Path(tempfile.mkdtemp(prefix=MARK, dir="/tmp"))  # short: socket paths are limited
         self.state = self.root / "state"
         self.board = self.root / "board"
         self.repo = self.root / "repo"
@@ -274,6 +276,21 @@ class Place:
                 except OSError:
                     continue
         return found
+
+
+def leftovers() -> list[str]:
+    """Processes, folders and sockets of places that are gone."""
+    found = [str(path) for path in Path("/tmp").glob(f"{MARK}*")]
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+                told += os.fsencode(os.readlink(folder / "cwd"))
+            except OSError:
+                continue
+            if f"/tmp/{MARK}".encode() in told:
+                found.append(f"process {folder.name}: {told[:200]!r}")
+    return found
 
 
 def _end(pid: int) -> None:

@@ -3,17 +3,18 @@
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from attrs import frozen
 from cyclopts import Parameter
 
-from clients.api.blocking import run
-from clients.api.client import Client
-from clients.api.locate import Where, locate
 from clients.cli.terminal import Terminal, terminal
 from supervisor import configfile
 from supervisor.domain.wire import to_json
+
+if TYPE_CHECKING:
+    from clients.api.client import Client
+    from clients.api.locate import Where
 
 T = TypeVar("T")
 
@@ -45,8 +46,10 @@ class Common:
 COMMON = Common()
 
 
-def find(common: Common) -> Where:
+def find(common: Common) -> "Where":
     """The daemon that options, environment or the nearest operator.toml mean. Raises NoDaemon, NoConfig."""
+    from clients.api.locate import locate  # `serve` finds none
+
     return locate(state_dir(common), url=common.url)
 
 
@@ -56,8 +59,10 @@ def state_dir(common: Common) -> Path:
     return configfile.state_directory(config, common.state_dir)
 
 
-def ask(common: Common, work: Callable[[Client], Awaitable[T]]) -> T:
+def ask(common: Common, work: Callable[["Client"], Awaitable[T]]) -> T:
     """Ask the daemon. Raises ApiError's subclasses."""
+    from clients.api.blocking import run
+
     return run(find(common), work)
 
 

@@ -51,10 +51,12 @@ def serve(
             raise CliError(f"{name} must be between 0 and 65535.", exit_code=2)
     if no_auth and (host or daemon.host) not in ("127.0.0.1", "::1", "localhost"):
         raise CliError("--no-auth is for loopback only.", "Leave --host away, or keep the token.", exit_code=2)
-    gc.enable()
 
     # The daemon's libraries are loaded by this command alone.
     from supervisor.daemon import ServeOptions, run_daemon
+
+    gc.freeze()  # what is loaded stays for good: the collector need not look at it again and again
+    gc.enable()
 
     options = ServeOptions(
         port=port,

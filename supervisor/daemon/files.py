@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from supervisor.domain.errors import AlreadyRunning, OperatorError
@@ -69,28 +69,23 @@ def locked(state_dir: Path) -> Iterator[None]:
 
 def token(state_dir: Path) -> str:
     """The clients' token: made once, kept until it is rotated."""
-    path = state_dir / "token"
-    try:
-        found = path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        found = ""
-    if not found:
-        found = secrets.token_urlsafe(32)
-        replace(path, found + "\n")
-    return found
+    return _kept(state_dir / "token", lambda: secrets.token_urlsafe(32))
 
 
 def hook_secret(state_dir: Path) -> bytes:
     """What agents' own tokens are made from: made once and kept, for live agents hold tokens of it."""
-    path = state_dir / "hook-secret"
+    return _kept(state_dir / "hook-secret", lambda: secrets.token_hex(32)).encode("ascii")
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
     try:
         found = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         found = ""
     if not found:
-        found = secrets.token_hex(32)
+        found = make()
         replace(path, found + "\n")
-    return found.encode("ascii")
+    return found
 
 
 def replace(path: Path, text: str) -> None:

@@ -16,7 +16,8 @@ def title_believed_at(activity: Activity, status_file: bool = False) -> datetime
     """
     if activity.title_since is None or (activity.hook_at is None and not status_file):
         return None
-    return max(activity.hook_at or activity.title_since, activity.title_since) + CONTRADICTION
+    since = max(activity.title_since, activity.state.proof.since)
+    return max(since, activity.hook_at or since) + CONTRADICTION
 
 
 def title_is_believed(activity: Activity, at: datetime, status_file: bool = False) -> bool:
@@ -28,6 +29,8 @@ def title_is_believed(activity: Activity, at: datetime, status_file: bool = Fals
 def contradicted(activity: Activity) -> bool:
     """Whether the title says other than the state that hooks led to."""
     match activity.state:
+        case Running() if activity.submission is not None and not activity.submission.reacted:
+            return False  # the title is from before our Enter
         case Running():
             return activity.title_says is Meaning.IDLE and activity.background == 0
         case Idle():

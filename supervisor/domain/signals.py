@@ -212,7 +212,7 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
         case Titled():
             return _titled(activity, signal, rules)
         case Printed(at=at):
-            return _printed(evolve(activity, last_output=at, stalled=None), at)
+            return _printed(evolve(activity, last_output=at, stalled=None), at, rules)
         case BecameReady(at=at, evidence=evidence, source=source):
             return _became_ready(activity, at, evidence, source)
         case Entered(at=at, delivery_id=delivery_id):
@@ -332,9 +332,9 @@ def _was_prompted(activity: Activity) -> bool:
     return activity.submission is not None or activity.turns_ended > 0
 
 
-def _printed(activity: Activity, at: datetime) -> Activity:
+def _printed(activity: Activity, at: datetime, rules: Rules) -> Activity:
     """Output means work only where nothing better ever spoke, and not before the first prompt: that is a greeting."""
-    if activity.title_speaks or activity.hook_at is not None:
+    if activity.title_speaks or activity.hook_at is not None or rules.status_file:
         return activity
     if isinstance(activity.state, Idle) and _was_prompted(activity):
         return to(reacted(activity), Running(Proof(at, Source.OUTPUT, "it writes")))
@@ -375,7 +375,7 @@ def _quiet(activity: Activity, signal: Quiet, rules: Rules) -> Activity:
 
 
 def _quiet_while_running(activity: Activity, signal: Quiet, rules: Rules, proof: Proof, enough: bool) -> Activity:
-    if not activity.title_speaks and activity.hook_at is None:
+    if not activity.title_speaks and activity.hook_at is None and not rules.status_file:
         return turn_over(activity, proof) if enough else activity
     waiting = activity.submission
     if waiting is None or waiting.reacted:

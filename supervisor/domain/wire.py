@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import EnumType
+from functools import partial
 from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
@@ -21,10 +22,8 @@ from cattrs import (
     IterableValidationNote,
     transform_error,
 )
-from cattrs.strategies import configure_tagged_union
 
-from supervisor.domain import activity, agent, steps, ticket
-from supervisor.domain.activity import Recorded
+from supervisor.domain.activity import Recorded, Value
 from supervisor.domain.durations import Duration, parse_duration
 
 T = TypeVar("T")
@@ -115,6 +114,30 @@ def _tag(kind: type) -> str:
     return kind.__name__.lower()
 
 
+def _is_variants(kind: Any) -> bool:
+    """A union of records. Which of them one is, its `name` says."""
+    return get_origin(kind) in (typing.Union, types.UnionType) and all(attrs.has(each) for each in get_args(kind))
+
+
+def _structure_variant(converter: Converter, union: Any) -> Callable[[Any, Any], Any]:
+    variants = {_tag(each): each for each in get_args(union)}
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"expected a table, got {_word(value)}")
+        data = dict(value)
+        name = data.pop("name")
+        if name not in variants:
+            raise TypeError(f"expected one of {', '.join(variants)}")
+        return converter.structure(data, variants[name])
+
+    return structure
+
+
+def _unstructure_variant(converter: Converter, _: Any) -> Callable[[Any], Any]:
+    return lambda value: {**converter.unstructure(value), "name": _tag(type(value))}
+
+
 def _converter() -> Converter:
     made = Converter(forbid_extra_keys=True, detailed_validation=True, prefer_attrib_converters=True)
     for kind in (str, int, float, bool):
@@ -122,10 +145,10 @@ def _converter() -> Converter:
     made.register_structure_hook(datetime, _structure_datetime)
     made.register_unstructure_hook(datetime, iso)
     made.register_structure_hook_func(lambda kind: kind is Duration, _structure_duration)
-    made.register_structure_hook_func(lambda kind: kind == activity.Value, _structure_value)
+    made.register_structure_hook_func(lambda kind: kind == Value, _structure_value)
     _list_guard(made)
-    for union in (ticket.TicketStatus, agent.AgentState, agent.LaunchPhase, steps.Phase):
-        configure_tagged_union(union, made, tag_name="name", tag_generator=_tag)
+    made.register_structure_hook_factory(_is_variants, partial(_structure_variant, made))
+    made.register_unstructure_hook_factory(_is_variants, partial(_unstructure_variant, made))
     return made
 
 

@@ -7,16 +7,8 @@ from attrs import field, frozen, validators
 from supervisor.domain.activity import Filter
 from supervisor.domain.agent import OVER, DeliveryState
 from supervisor.domain.ids import AgentId, Seq
-from supervisor.domain.views import (
-    AgentList,
-    AgentView,
-    AttachView,
-    DeliveryView,
-    EventView,
-    History,
-    StateView,
-    delivery_view,
-)
+from supervisor.domain.projections import delivery_view
+from supervisor.domain.views import AgentList, AgentView, AttachView, DeliveryView, EventView, History, StateView
 from supervisor.domain.wire import from_json
 from supervisor.web.glue import Answer, Raw, Routes
 from supervisor.web.house import House

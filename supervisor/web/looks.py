@@ -2,15 +2,9 @@
 
 from supervisor.domain.agent import Activity, Agent, Proof, Source, Starting
 from supervisor.domain.ids import AgentId
+from supervisor.domain.projections import agent_view, ticket_detail, ticket_view
 from supervisor.domain.ticket import Ticket, holder
-from supervisor.domain.views import (
-    AgentView,
-    TicketDetail,
-    TicketView,
-    agent_view,
-    ticket_detail,
-    ticket_view,
-)
+from supervisor.domain.views import AgentView, TicketDetail, TicketView
 from supervisor.web.house import House
 
 

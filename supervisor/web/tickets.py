@@ -10,8 +10,9 @@ from attrs import field, frozen, validators
 
 from supervisor.domain.agent import Agent, LaunchFailed, Planned, Prepared
 from supervisor.domain.errors import SessionGone
+from supervisor.domain.projections import phase_name
 from supervisor.domain.ticket import Ticket
-from supervisor.domain.views import LaunchView, TicketDetail, TicketPage, phase_name
+from supervisor.domain.views import LaunchView, TicketDetail, TicketPage
 from supervisor.ports import Edit, TicketDraft
 from supervisor.web.glue import Answer, Refused, Routes
 from supervisor.web.house import House

@@ -255,7 +255,6 @@ async def test_a_killed_agent_is_followed_by_one_that_resumes_its_conversation(
         ticket = await work.place.get("/tickets/TASK-1")
         assert (ticket["attempts"], ticket["launches"]) == (1, 2)
         assert len(work.conversations()) == 1
-        print(work.prompts())
         _, second = work.prompts()
         assert second.startswith("An earlier attempt at this ticket ended")
         assert work.place.git("show", "operator/TASK-1:half.txt") == "Half\n"
@@ -295,7 +294,7 @@ async def test_a_turn_outlives_the_daemon(model: Model, hooks: Hooks) -> None:
         work.place.ticket("TASK-1", "think 4", "write late.txt Late", "commit After it")
         await work.start()
         await work.said("delivery.delivered")
-        work.place.kill()
+        await work.kill_daemon()
         await work.start()
         assert await work.state() == "running"
         await work.said("ticket.done")
@@ -320,7 +319,7 @@ async def test_how_a_turn_ended_while_no_daemon_ran_is_found_out(
         await work.said("delivery.delivered")
         await model.until(lambda asked: asked.outcome == "open")
         since = len(work.statuses)
-        work.place.kill()
+        await work.kill_daemon()
         if key is not None:
             await work.press(key)
         await work.status("idle", since)
@@ -335,10 +334,10 @@ async def test_a_dialog_outlives_the_daemon(model: Model, hooks: Hooks) -> None:
         await work.start()
         await work.said("agent.asking")
         await work.until_screen("Do you want to proceed?")
-        work.place.kill()
+        await work.kill_daemon()
         await work.start()
         assert await work.state() == "awaiting_input"
-        work.place.kill()
+        await work.kill_daemon()
         await work.press("1")  # the next dialog opens while nobody hears of it
         await hooks.until("PermissionRequest", met=lambda hook: "two" in hook.payload["tool_input"]["command"])
         await work.status("waiting")
@@ -359,7 +358,7 @@ async def test_a_dialog_that_opened_while_no_daemon_ran_is_seen(model: Model, ho
         work.place.ticket("TASK-1", "think 1.5", "permission touch one")
         await work.start()
         await work.said("delivery.delivered")
-        work.place.kill()
+        await work.kill_daemon()
         await hooks.until("PermissionRequest")
         await work.status("waiting")
         since = work.mark()

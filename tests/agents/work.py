@@ -52,15 +52,25 @@ class Work:
     # --- the daemon -------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start the daemon, and take down its activity until it ends."""
+        """Start the daemon, and take down its activity."""
         await self.place.start()
-        self._nursery.start_soon(self._listen)
+        await self._nursery.start(self._listen)
 
-    async def _listen(self) -> None:
+    async def kill_daemon(self) -> None:
+        """kill -9 the daemon."""
+        self._listening.cancel()
+        await self._silent.wait()
+        self.place.kill()
+
+    async def _listen(self, *, task_status: trio.TaskStatus[None]) -> None:
+        self._listening, self._silent = trio.CancelScope(), trio.Event()
         last = self.events.entries[-1].event["seq"] if self.events.entries else 0
-        async with self.place.events(last) as stream:
-            async for event in stream:
-                self.events.add(Came(event, trio.current_time()))
+        with self._listening:
+            async with self.place.events(last) as stream:
+                task_status.started()
+                async for event in stream:
+                    self.events.add(Came(event, trio.current_time()))
+        self._silent.set()
 
     async def said(
         self, kind: str, ticket: str = "TASK-1", *, since: int = 0, within: float = WITHIN, **data: object

@@ -21,7 +21,7 @@ async def test_from_a_board_file_to_finished_work(place: Place) -> None:
     await place.until(lambda event: event["kind"] == "board.written" and event["data"]["write"] == "done")
     assert [path.name for path in (place.board / "completed").iterdir()] == ["TASK-1.md"]
     assert "status: done" in (place.board / "completed" / "TASK-1.md").read_text()
-    ticket = (await place.get("/tickets/TASK-1"))
+    ticket = await place.get("/tickets/TASK-1")
     assert (ticket["status"], ticket["branch"], ticket["no_changes"]) == ("done", "operator/TASK-1", False)
     retired = await place.until(lambda event: event["kind"] == "agent.retired")
     assert retired["agent"] == "TASK-1~1"
@@ -32,7 +32,7 @@ async def test_a_failed_attempt_is_tried_again_in_the_same_worktree(place: Place
     place.ticket("TASK-1", "attempt 1: write half.txt half", "attempt 1: crash 3", "commit Finish")
     await place.start()
     assert await place.until_over("TASK-1") == {"TASK-1": "done"}
-    ticket = (await place.get("/tickets/TASK-1"))
+    ticket = await place.get("/tickets/TASK-1")
     assert (ticket["attempts"], ticket["launches"]) == (1, 2)
     assert place.git("show", "operator/TASK-1:half.txt") == "half\n"
 
@@ -41,7 +41,7 @@ async def test_no_attempt_is_left(place: Place) -> None:
     place.ticket("TASK-1", "crash 3")
     await place.start()
     assert await place.until_over("TASK-1") == {"TASK-1": "failed"}
-    ticket = (await place.get("/tickets/TASK-1"))
+    ticket = await place.get("/tickets/TASK-1")
     assert ticket["attempts"] == 3
     assert "exit 3" in ticket["reason"]
 

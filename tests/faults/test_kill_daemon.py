@@ -31,7 +31,7 @@ def assert_worked_once(place: Place, name: str) -> None:
 
 async def assert_all_true(place: Place, names: list[str]) -> None:
     for name in names:
-        ticket = (await place.get(f"/tickets/{name}"))
+        ticket = await place.get(f"/tickets/{name}")
         assert (ticket["status"], ticket["launches"], ticket["attempts"]) == ("done", 1, 0), ticket
         assert_worked_once(place, name)
     await place.until(lambda event: event["kind"] == "board.written" and event["data"]["write"] == "done")

@@ -36,7 +36,7 @@ async def test_kill_9_of_the_tmux_server(place: Place) -> None:
     assert agents["TASK-1~1"]["state"]["name"] == "lost"
     assert agents["TASK-1~1"]["state"]["evidence"]
     assert await place.until_over("TASK-1", "TASK-2") == {"TASK-1": "done", "TASK-2": "done"}
-    ticket = (await place.get("/tickets/TASK-1"))
+    ticket = await place.get("/tickets/TASK-1")
     assert (ticket["launches"], ticket["attempts"]) == (2, 0)
 
 

@@ -19,7 +19,6 @@ import httpx2
 import pytest
 import trio
 from attrs import frozen
-from pytest import RaisesExc, RaisesGroup
 
 from clients.cli.units import DAEMON, SOCKETS, TMUX, UNITS
 from supervisor.domain.errors import BackendError
@@ -215,7 +214,9 @@ async def test_a_second_tmux_server_for_the_same_agents_is_refused() -> None:
         async with running(tmux.backend()):
             pass
         elsewhere = tmux.backend(socket=tmux.socket.with_name("elsewhere.sock"))
-        with RaisesGroup(RaisesExc(BackendError, match="live in another tmux server"), flatten_subgroups=True):
+        with pytest.RaisesGroup(
+            pytest.RaisesExc(BackendError, match="live in another tmux server"), flatten_subgroups=True
+        ):
             async with running(elsewhere):
                 pass
         async with running(tmux.backend(start_server=False)):

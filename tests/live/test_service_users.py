@@ -11,10 +11,19 @@ import trio
 
 from clients.cli.units import DAEMON, SYSTEM_STATE, TMUX
 from tests.fakes.manager import OwnSystemd, own_systemd, why_not
-from tests.harness import CONFIG, REHEARSAL, ROOT
+from tests.harness import ROOT, Place
 from tests.live.test_notify import free_port
 
-pytestmark = pytest.mark.skipif((missing := why_not()) is not None, reason=missing or "")
+IN_TMP = any(ROOT.is_relative_to(folder) for folder in ("/tmp", "/var/tmp"))
+
+
+def closed() -> str | None:
+    """Which folder keeps other users from this source tree."""
+    found = [each for root in (ROOT, Path(sys.prefix)) for each in root.parents if not each.stat().st_mode & 0o001]
+    return f"other users cannot enter {found[0]}" if found else None
+
+
+pytestmark = pytest.mark.skipif((missing := why_not() or closed()) is not None, reason=missing or "")
 
 WORK = "/var/lib/work"
 SETUP = """
@@ -22,8 +31,12 @@ set -eu
 useradd --system --user-group --home-dir /var/lib/operator-agents --shell /bin/bash operator-agents
 mkdir -m 755 {work} /etc/operator {work}/logs
 mkdir -p /etc/systemd/system/operator.service.d
-printf '[Service]\\nEnvironment=PYTHONPATH={root}\\nStandardError=append:{work}/logs/daemon\\n' \\
-    >/etc/systemd/system/operator.service.d/test.conf
+cat >/etc/systemd/system/operator.service.d/test.conf <<END
+[Service]
+PrivateTmp={private_tmp}
+Environment=PYTHONPATH={root}
+StandardError=append:{work}/logs/daemon
+END
 install -m 644 {config} /etc/operator/operator.toml
 umask 007
 for folder in repo journals board board/queue; do
@@ -72,7 +85,9 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    text = CONFIG.format(max_agents=3, python=sys.executable, rehearsal=REHEARSAL)
+    place = Place()
+    text = place.config.read_text()
+    place.close()
     text = text.replace("port = 0\nstream_port = 0", f"port = {free_port()}\nstream_port = {free_port()}")
     text = text.replace('path = "repo"', f'path = "{WORK}/repo"').replace('path = "board"', f'path = "{WORK}/board"')
     text = text.replace('quit = "/exit"', f'quit = "/exit"\nenv = {{ REHEARSAL_JOURNAL = "{WORK}/journals/" }}')
@@ -80,7 +95,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     config.write_text(text)
     with own_systemd(system=True, PYTHONPATH=str(ROOT)) as manager:
         made = House(manager)
-        made.root(SETUP.format(work=WORK, config=config, root=ROOT))
+        made.root(SETUP.format(work=WORK, config=config, root=ROOT, private_tmp="no" if IN_TMP else "yes"))
         yield made
 
 

@@ -90,9 +90,7 @@ class Agents(Place):
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit():
                 try:
-                    environ = dict(
-                        pair.partition(b"=")[::2] for pair in (folder / "environ").read_bytes().split(b"\0")
-                    )
+                    environ = dict(pair.partition(b"=")[::2] for pair in (folder / "environ").read_bytes().split(b"\0"))
                 except OSError:
                     continue
                 if environ.get(b"CLAUDE_CONFIG_DIR") == str(self.told).encode():
@@ -133,7 +131,11 @@ async def test_an_agents_hook_moves_that_agent_and_no_other(agents: Agents) -> N
         assert (answer.status_code, answer.json()) == (200, {})
         assert answer.headers["content-type"] == "application/json"
         after = await agents.states()  # what was answered is true already
-        assert (after[ONE]["name"], after[ONE]["source"], after[ONE]["evidence"]) == ("awaiting_input", "hook", QUESTION)
+        assert (after[ONE]["name"], after[ONE]["source"], after[ONE]["evidence"]) == (
+            "awaiting_input",
+            "hook",
+            QUESTION,
+        )
         assert after[TWO] == before[TWO]
 
 
@@ -495,7 +497,9 @@ async def test_a_storm_of_hooks_is_absorbed() -> None:
                     await trio.sleep(0.02)
             rss.append(resident(agents.daemon.pid))
             hooks = [each for status in found["took"].values() for each in status]
-            print(f"{len(hooks)} hooks, by status { {k: len(v) for k, v in found['took'].items()} }, late {found['late']}")
+            print(
+                f"{len(hooks)} hooks, by status { {k: len(v) for k, v in found['took'].items()} }, late {found['late']}"
+            )
             print(f"hook answered p50 {ms(hooks, 0.5)} p99 {ms(hooks, 0.99)}; REST of others p50 {ms(took, 0.5)} "
                   f"p99 {ms(took, 0.99)}; RSS {rss[0] / 1e6:.0f} -> {rss[1] / 1e6:.0f} MB")  # fmt: skip
             assert set(found["took"]) == {"200"}

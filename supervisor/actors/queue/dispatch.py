@@ -13,9 +13,9 @@ from supervisor.domain.agent import OVER, Agent
 from supervisor.domain.errors import ActorGone, Conflict, NoSlot, NotEligible, OperatorError, TicketTaken, TooSlow
 from supervisor.domain.ids import AgentId, agent_id_for
 from supervisor.domain.lifecycle import Limits, settle
+from supervisor.domain.projections import needs_person
 from supervisor.domain.queue import Lane, Obstacle, Settings, full, route
 from supervisor.domain.ticket import ENDED, Launching, Parked, ParkReason, Queued, Ticket, holder, move
-from supervisor.domain.views import needs_person
 
 log = structlog.get_logger()
 

@@ -34,7 +34,7 @@ BACKEND_PAUSE = 0.5
 """Seconds until a backend that failed is asked again."""
 END_AGAIN = 5.0
 """Seconds after which an agent that could not be ended is tried to be ended again."""
-ECHO_WAIT = 1.0
+ECHO_WAIT = 3.0
 """Seconds that a pasted text has to show up before Enter is pressed anyway.
 
 An Enter that comes in the same breath as a session's first paste is swallowed by some CLIs (Claude Code 2.1.197:
@@ -270,25 +270,36 @@ class SessionActor:
         unheard = isinstance(state, Idle) and state.proof.source is not Source.HOOK
         if not unheard or self._activity.turns_ended == 0:
             return
-        keys = self._driver.clearing(await self._screen())
-        if keys:
-            await self._seen(self._session.press(*keys))
+        await self._clear()
+
+    async def _clear(self) -> None:
+        """Empty the composer, if there is something in it."""
+        if self._driver.clear_keys and self._driver.composer(await self._screen()):
+            await self._until_echo(self._session.press(*self._driver.clear_keys), lambda composer: not composer)
+
+    async def _paste(self, delivery_id: DeliveryId, text: str) -> None:
+        before = self._driver.composer(await self._screen()) if self._driver.clear_keys else None
+        await self._until_echo(self._session.type(delivery_id, text), lambda composer: composer not in (None, before))
+
+    async def _until_echo(self, typing: Awaitable[None], met: Callable[[str | None], bool]) -> None:
+        """Put something into the terminal and wait a while until the program shows it.
+
+        Where its composer is not known, anything that it prints then is taken for that.
+        """
+        before = self._session.end
+        await self._bounded(typing)
+        with trio.move_on_after(ECHO_WAIT):
+            while self._session.exit is None and self._session.lost is None:
+                if self._session.end != before:
+                    before = self._session.end
+                    if not self._driver.clear_keys or met(self._driver.composer(await self._screen())):
+                        return
+                await self._grown.wait()
 
     async def _screen(self) -> str:
         with trio.move_on_after(BACKEND_DEADLINE):
             return await self._session.screen()
         raise BackendError(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
-
-    async def _paste(self, delivery_id: DeliveryId, text: str) -> None:
-        await self._seen(self._session.type(delivery_id, text))
-
-    async def _seen(self, typing: Awaitable[None]) -> None:
-        """Put something into the terminal, and wait a little until the program shows that it has it."""
-        before = self._session.end
-        await self._bounded(typing)
-        with trio.move_on_after(ECHO_WAIT):
-            while self._session.end == before and self._session.exit is None and self._session.lost is None:
-                await self._grown.wait()
 
     async def _submit(self, delivery: Delivery) -> None:
         await self._bounded(self._session.submit(delivery.id))
@@ -330,6 +341,7 @@ class SessionActor:
     async def _quit(self, text: str) -> None:
         quit_id = DeliveryId(f"{self._agent.id}.quit")
         try:
+            await self._clear()
             await self._paste(quit_id, text)
             await self._session.submit(quit_id)
             await trio.sleep_forever()

@@ -37,6 +37,8 @@ class ClaudeDriver:
         self.name = name
         self.rules = Rules(idle_after=config.idle_after, status_file=True)
         self.interrupt_keys: tuple[str, ...] = (config.interrupt,)
+        # Once, for two end the CLI; Ctrl-U takes one line only.
+        self.clear_keys: tuple[str, ...] = ("C-c",)
         self.quit_text: str | None = config.quit or "/exit"
         self.stop_grace: float = config.stop_grace
         self._config = config
@@ -79,9 +81,9 @@ class ClaudeDriver:
         """What the conversation's file says."""
         return self._files.last_turn(conversation_id, lambda text, kind: turn_broke(text, kind, datetime.now(UTC)))
 
-    def clearing(self, screen: str) -> tuple[str, ...]:
-        """Ctrl-C, once: Ctrl-U takes a line only, and two of Ctrl-C end the CLI."""
-        return ("C-c",) if composer(screen) else ()
+    def composer(self, screen: str) -> str | None:
+        """What stands between the last two rules; it may be a suggestion of the CLI's own."""
+        return composer(screen)
 
     def _conversation(self, request: LaunchRequest) -> tuple[str, bool]:
         """Its id, and whether it is resumed: only if what was said in it was saved, else it cannot be.

@@ -23,13 +23,13 @@ def dialog(screen: str) -> str | None:
     return next((question for marks, question in DIALOGS if all(mark in screen for mark in marks)), None)
 
 
-def composer(screen: str) -> str:
-    """The text in the composer, which stands between the last two rules; empty also if there is none."""
+def composer(screen: str) -> str | None:
+    """The text in the composer, which stands between the last two rules; None if there is no composer."""
     lines = screen.splitlines()
     rules = [number for number, line in enumerate(lines) if line.startswith(_RULE)]
     if len(rules) < 2:
-        return ""
+        return None
     inside = lines[rules[-2] + 1 : rules[-1]]
     if not inside or not inside[0].startswith(_MARK):
-        return ""
+        return None
     return "\n".join((inside[0].removeprefix(_MARK), *inside[1:])).strip()

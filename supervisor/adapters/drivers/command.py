@@ -27,6 +27,7 @@ class CommandDriver:
         self.name = name
         self.rules = Rules(idle_after=config.idle_after, has_prompt_pattern=config.prompt_pattern is not None)
         self.interrupt_keys: tuple[str, ...] = (config.interrupt,)
+        self.clear_keys: tuple[str, ...] = ()
         self.quit_text = config.quit
         self.stop_grace: float = config.stop_grace
         self._config = config
@@ -56,9 +57,9 @@ class CommandDriver:
         """Nothing is known of such a program's conversations."""
         return
 
-    def clearing(self, screen: str) -> tuple[str, ...]:
+    def composer(self, screen: str) -> None:
         """Nothing is known of such a program's composer."""
-        return ()
+        return
 
     def prompt_shown(self, screen: str) -> bool:
         """Whether the screen's last line that is not empty matches the configured pattern.

@@ -38,7 +38,8 @@ ERRORS: Final = {
 
 _NOT_TYPED = re.compile(
     r"\s*(<(system-reminder|command-\w+|local-command-\w+|bash-\w+|task-notification)\b"
-    r"|\[Request interrupted by user|The user sent a new message while you were working)"
+    r"|\[Request interrupted by user|The user sent a new message while you were working"
+    r"|Continue from where you left off\.\s*$)"
 )
 """Text blocks of the user's role that nobody typed as a prompt of its own."""
 _ASIDE = re.compile(r"The user sent a new message while you were working:\n(.*?)\n\nIMPORTANT:", re.DOTALL)

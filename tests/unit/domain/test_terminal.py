@@ -130,9 +130,7 @@ def test_a_control_sequence_above_its_limit_does_nothing(excess: int, cut: int) 
     assert told(events) == ([] if excess else [ON], 5)
 
 
-@pytest.mark.parametrize(
-    "opening", [b"\x1b]0;", b"\x1b[", b"\x1bP", b"\x1b_", b"\x1b]0;\x1b", b"\x1bP\x1b", b"\x1b("]
-)
+@pytest.mark.parametrize("opening", [b"\x1b]0;", b"\x1b[", b"\x1bP", b"\x1b_", b"\x1b]0;\x1b", b"\x1bP\x1b", b"\x1b("])
 def test_what_never_ends_is_held_in_bounds(opening: bytes) -> None:
     parser = TerminalParser()
     parser.feed(opening)
@@ -261,9 +259,7 @@ class Scanned:
 
 
 @pytest.mark.parametrize("cut", [1, 100, 1 << 20])
-@pytest.mark.parametrize(
-    "unit", [*HOSTILE, b"plain text\r\n", b"\x1b[1mbold\x1b[0m", b"\x1b[" + b"1" * 200 + b"m"]
-)
+@pytest.mark.parametrize("unit", [*HOSTILE, b"plain text\r\n", b"\x1b[1mbold\x1b[0m", b"\x1b[" + b"1" * 200 + b"m"])
 def test_no_byte_is_searched_twice(unit: bytes, cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from supervisor.domain import terminal
 

@@ -28,6 +28,7 @@ from supervisor.domain.agent import (
 )
 from supervisor.domain.ids import DeliveryId
 from supervisor.domain.issue_type import BUILT_IN, IssueType, Step
+from supervisor.domain.projections import agent_view, delivery_view, needs_person, ticket_detail, ticket_view
 from supervisor.domain.steps import Broke, Progress, Prompting, StepsDone, Vanished, WithPerson, Working
 from supervisor.domain.ticket import (
     Cancelled,
@@ -41,7 +42,6 @@ from supervisor.domain.ticket import (
     Ticket,
     TicketStatus,
 )
-from supervisor.domain.views import agent_view, delivery_view, needs_person, ticket_detail, ticket_view
 from tests import strategies
 from tests.unit.domain.samples import (
     AGENT,

@@ -43,7 +43,7 @@ class Agent:
         self._journal = journal
         self._decoder = Decoder(options.pastes)
         self._composer = Composer()
-        self.screen = Screen(tty, options.name, options.titles, options.pastes)
+        self.screen = Screen(tty, options.name, options.titles, options.pastes, options.speaks)
         self._dialogs = Dialogs(self.screen, journal)
         self._protocol = Protocol(options, session, hooks, self._dialogs, journal, self.screen)
         script = Script(journal.attempt)

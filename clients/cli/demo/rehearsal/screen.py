@@ -9,8 +9,8 @@ IDLE = "✳"
 FRAMES = ("⠂", "⠐")
 FRAME_SECONDS = 0.1
 RULE = "─" * 40
-"""Stands above a dialog."""
-PROMPT, BUSY_PROMPT = "> ", "… "
+"""Stands above a dialog, and on both sides of a framed composer."""
+PROMPT, BUSY_PROMPT, FRAMED_PROMPT = "> ", "… ", "\u276f "
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
@@ -40,8 +40,10 @@ def head(text: str, columns: int) -> str:
 class Screen:
     """Draws on a terminal. Only the spinner is drawn by itself, when `tick` is called."""
 
-    def __init__(self, tty: Tty, name: str, titles: bool, pastes: bool) -> None:
+    def __init__(self, tty: Tty, name: str, titles: bool, pastes: bool, framed: bool = False) -> None:
+        """`framed`: the composer stands between two rules, as Claude Code's does."""
         self._tty = tty
+        self._framed = framed
         self._name = name
         self._titles = titles
         self._pastes = pastes
@@ -96,11 +98,12 @@ class Screen:
         if self._stale and self.composing:
             self._lift()
             columns, rows = self._tty.size()
-            if self._rows:
-                shown = [head(printable(row), columns - 1) for row in self._rows[-max(1, rows - 1) :]]
+            end = cut(printable(self._composer.replace("\n", "⏎").replace("\t", " ")), columns - 3)
+            block = self._rows or ([RULE, FRAMED_PROMPT + end, RULE] if self._framed else [])
+            if block:
+                shown = [head(printable(row), columns - 1) for row in block[-max(1, rows - 1) :]]
                 self._drawn, text = len(shown), "\r\n".join(shown)
             else:
-                end = cut(printable(self._composer.replace("\n", "⏎").replace("\t", " ")), columns - 3)
                 text = (BUSY_PROMPT if self._busy else PROMPT) + end
             self._tty.write(b"\r\x1b[K" + text.encode("utf-8", "replace"))
             self._stale = False

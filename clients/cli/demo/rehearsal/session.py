@@ -73,12 +73,17 @@ class Session:
         """A new prompt: hooks name it."""
         self._prompt_id, self.said = random_uuid(), ""
 
-    def remember(self, kind: str, text: str) -> None:
-        """Add to the transcript: `user`, `assistant`, `tool` or `aside`."""
+    def remember(self, kind: str, text: str, **more: object) -> None:
+        """Add to the transcript: `user`, `assistant`, `tool` or `aside`; the first two in Claude Code's shape."""
         if self.active:
             if not os.path.exists(self.transcript):
                 self._link_transcript()
-            line = {"type": kind, "text": text, "sessionId": self.id, "at": time.time()}
+            now = time.time()
+            line: Json = {"type": kind, "text": text, "sessionId": self.id, "at": now, **more}
+            if kind in ("user", "assistant"):
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+                line["timestamp"] = f"{stamp}.{int(now % 1 * 1000):03d}Z"
+                line["message"] = {"role": kind, "content": [{"type": "text", "text": text}]}
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             descriptor = os.open(self.transcript, flags, 0o600)
             try:

@@ -140,7 +140,7 @@ class Turns:
         except Failed as failure:
             self._outcome = "failed"
             self._screen.line(f"  ⎿  {failure.message}")
-            self._protocol.session.remember("assistant", failure.message)
+            self._protocol.session.remember("assistant", failure.message, error=failure.error, isApiErrorMessage=True)
             told = {"error": failure.error, "last_assistant_message": failure.message}
             yield from self._protocol.answer(self._protocol.fire("StopFailure", failure.error, **told))
 

@@ -27,6 +27,8 @@ _STATUS_TRIES: Final = 16
 _STATUS_PAUSE: Final = 0.003
 _STATUS_PATIENCE: Final = 2.0
 """Seconds that the status of a stopped agent may take to become known."""
+_FRESH: Final = 64 * 1024
+"""Bytes at a transcript's end that are read without a thread."""
 _DONE: Final = command("display-message", "-p", "done")
 _DEAD: Final = command("display-message", "-p", "dead")
 
@@ -89,6 +91,10 @@ class TmuxSession:
         self._news = trio.Event()
 
     async def read(self, offset: int, limit: int) -> tuple[int, bytes]:
+        if self.end - offset <= _FRESH:
+            # Written a moment ago, so it is in memory: a thread's wake-up would cost many times the reading.
+            await trio.lowlevel.checkpoint()
+            return self._transcript.read(offset, limit)
         return await trio.to_thread.run_sync(self._transcript.read, offset, limit)
 
     async def type(self, delivery_id: DeliveryId, text: str) -> None:

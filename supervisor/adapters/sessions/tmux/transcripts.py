@@ -82,8 +82,11 @@ class Transcript:
         start = max(offset, kept.low)
         path, shift = (self.path, kept.base) if start >= kept.base else (self._older(kept.low), kept.low)
         try:
-            with open(path, "rb", buffering=0) as file:
-                data = os.pread(file.fileno(), max(0, limit), start - shift)
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = os.pread(handle, max(0, limit), start - shift)
+            finally:
+                os.close(handle)
         except FileNotFoundError:
             return start, b""
         if self._kept != kept:  # freed while it was read

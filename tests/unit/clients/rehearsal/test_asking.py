@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clients.cli.demo.rehearsal.dialogs import POINTER
+from clients.cli.demo.rehearsal.screen import RULE
 from tests.unit.clients.rehearsal.listener import Hook, Hooked, Json, Launch, gate, verdict
 from tests.unit.clients.rehearsal.stage import BUSY, IDLE, Start, framed
 
@@ -62,7 +63,10 @@ def test_a_hook_allows(launch: Launch, repository: Path) -> None:
     assert agent.names() == ["UserPromptSubmit", "PreToolUse", "PermissionRequest", "PostToolUse", "Stop"]
     assert agent.event("dialog-end")["by"] == "hook"
     agent.ready()
-    assert agent.output.endswith(b"\r\x1b[K> ")  # the dialog is gone, the composer back
+    # The nine rows of the dialog are gone, the composer is back.
+    assert agent.output.count(b"3. No\x1b]0;" + BUSY.encode() + b"\x07\x1b[8A\r\x1b[J\r\x1b[K") == 1
+    rule = RULE[:39]  # of 40 columns
+    assert agent.output.decode().endswith(f"{rule}\r\n{POINTER} \r\n{rule}")
 
 
 REASON = "No — not\nso.\t“Quoted”\r\n" + "ü" * 20_000
@@ -178,17 +182,19 @@ def test_in_bypass_mode_nothing_is_asked(launch: Launch) -> None:
 
 
 @pytest.mark.parametrize("script", ["permission echo x", "ask Which? | A | B", "plan # Plan"])
-def test_an_open_dialog_is_told_of_again_after_a_while_and_an_answered_one_is_not(launch: Launch, script: str) -> None:
+def test_an_open_dialog_is_told_of_again_after_a_while(launch: Launch, script: str) -> None:
     agent = launch("--notify-after", "0.05").ready()
     asked(agent, script)
     payload = agent.hook("Notification").payload
     assert payload["notification_type"] == "permission_prompt"
     assert not agent.events("dialog-end")
-    agent = launch("--notify-after", "1000").ready()
-    agent.listener.answers["PermissionRequest"] = verdict("allow")
-    agent.listener.held = set()
-    agent.play(script)
-    assert len(agent.listener.named("Notification")) == 1
+
+
+def test_an_answered_dialog_is_not_told_of_later(launch: Launch) -> None:
+    agent = launch("--notify-after", "1").ready()
+    asked(agent, "permission echo x", "think 1.1").answer(verdict("allow"))
+    agent.event("turn-end")
+    assert "Notification" not in agent.names()
 
 
 def test_two_permissions_in_a_turn_are_asked_one_after_the_other(launch: Launch) -> None:

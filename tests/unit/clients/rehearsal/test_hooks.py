@@ -318,6 +318,7 @@ def test_programs_are_told_by_their_input_and_answer_by_their_output(launch: Lau
     )
     agent = launch(settings=settings).ready()
     agent.play("permission echo x", "say on")
+    agent.event("hook", 3)
     began, session = (tmp_path / "began").read_text().rsplit("}", 1)
     payload = json.loads(began + "}")
     assert payload.keys() == BASE - {"prompt_id"} | {"source"}
@@ -348,6 +349,7 @@ def test_a_program_is_ended_by_a_no_and_left_alone_by_a_yes(launch: Launch, tmp_
     pid = int((tmp_path / "pid").read_text())
     if key == "3":
         assert agent.event("hook")["outcome"] == "abandoned"
+        agent.until(lambda: (tmp_path / "said").exists())
     else:
         os.kill(pid, 0)
         descriptor = os.open(tmp_path / "gate", os.O_WRONLY)

@@ -42,6 +42,7 @@ def test_a_resumed_session_says_so(launch: Launch, tmp_path: Path) -> None:
     for option in ("--session-id", "--resume"):
         agent = launch(option, UUID, settings=str(tmp_path / "c.json")).ready()
         agent.play("say x")
+        agent.event("hook", 1 + (option == "--resume"))  # the program has ended
         agent.send(b"/exit\r")
         agent.ended()
     began = [json.loads(line) for line in (tmp_path / "began").read_text().splitlines()]
@@ -136,6 +137,13 @@ def test_it_says_when_it_has_waited_for_a_prompt(launch: Launch) -> None:
     agent.play("say x")
     agent.hook("Notification", 2)
     assert agent.names() == ["UserPromptSubmit", "Stop", "Notification"] * 2
+
+
+def test_it_does_not_say_so_when_a_prompt_came_in_time(launch: Launch) -> None:
+    agent = launch("--idle-after", "1").ready()
+    agent.play("say x")
+    agent.play("think 1.1")
+    assert agent.names() == ["UserPromptSubmit", "Stop"] * 2
 
 
 def test_a_task_in_the_background_outlasts_its_turn(launch: Launch) -> None:
