@@ -3,7 +3,9 @@ SHELL := /bin/bash
 BIN := .cache/venv/bin
 PY := $(BIN)/python
 WORKERS ?= 0
+AGENT_WORKERS ?= 2
 KILLS ?= 200
+AGENTS ?= 200
 PYTEST_ARGS ?=
 # Beyond ruff's rules. Not: timeouts that are data (109), async where an adapter awaits nothing (124, 910, 911),
 # start functions that pass their task_status on (113, 114, 128), generators that are closed with aclosing (900).
@@ -25,7 +27,7 @@ setup: ## make the environment in .cache/venv (every target below does)
 demo: setup ## see Operator at work with a rehearsal agent (KEEP=1 keeps it up, ASK=1 lets you decide)
 	@$(BIN)/operator demo
 
-test: lint types imports pytest ## lint, types, imports, then all tests (WORKERS=2 for parallel ones)
+test: lint types imports pytest agents ## lint, types, imports, then all tests, those with real agent CLIs too (WORKERS=2)
 
 fix: setup ## format, and repair what ruff can repair
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -46,12 +48,12 @@ imports: setup ## who may import whom (import-linter)
 pytest: setup ## the tests alone (PYTEST_ARGS="-k queue")
 	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-faults: setup ## kill things at KILLS=200 random points, and look at what is left
-	@$(PY) -m pytest tests/faults --kills=$(KILLS) $(PYTEST_ARGS)
+faults: setup ## kill things at KILLS=200 random points and beside AGENTS=200, and look at what is left
+	@$(PY) -m pytest tests/faults --kills=$(KILLS) --agents=$(AGENTS) $(PYTEST_ARGS)
 
-agents: ## test against the real agent CLIs, offline (the first time it installs them from npm: 240 MB)
+agents: ## test the real agent CLIs, offline, AGENT_WORKERS=2 at a time (the first time npm installs them: 240 MB)
 	@.ci/setup --agents
-	@$(PY) -m pytest tests/agents -m agents $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/agents tests/contract/test_driver_sessions.py -m agents -n $(AGENT_WORKERS) $(PYTEST_ARGS)
 
 bench: setup ## measure the numbers Operator has to hold
 	@$(PY) -m pytest tests/bench -m bench -s $(PYTEST_ARGS)

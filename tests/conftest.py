@@ -14,6 +14,7 @@ settings.load_profile("untimed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how many random kill -9 the fault tests do")
+    parser.addoption("--agents", type=int, default=60, help="how many agents work at once in the tests of scale")
     parser.addoption("--seed", type=int, default=None, help="repeat a fault test with the seed it printed")
 
 

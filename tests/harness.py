@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ import trio_websocket
 ROOT = Path(__file__).resolve().parent.parent
 REHEARSAL = ROOT / "clients" / "cli" / "demo" / "rehearsal"
 READY = 20.0
+GOING = 3.0
+"""Seconds that a tmux server has to end by itself."""
 MARK = f"op-{os.getpid()}-"
 """Begins the name of every place that this run of the tests makes: what is left of any of them is found by it."""
 Event = dict[str, Any]
@@ -259,7 +262,7 @@ class Place:
         if self.daemon is not None:
             self.kill()
         for path in self.tmux_sockets():
-            subprocess.run(["tmux", "-S", path, "kill-server"], capture_output=True, check=False)
+            _end_server(path)
         for pid in self.agent_pids():
             _end(pid)
         shutil.rmtree(self.root, ignore_errors=True)
@@ -291,6 +294,25 @@ def leftovers() -> list[str]:
             if f"/tmp/{MARK}".encode() in told:
                 found.append(f"process {folder.name}: {told[:200]!r}")
     return found
+
+
+def _end_server(socket: Path) -> None:
+    """End a tmux server and wait until its process is gone, which takes a while with many panes."""
+    tmux = ["tmux", "-S", str(socket)]
+    told = subprocess.run([*tmux, "display-message", "-p", "#{pid}"], capture_output=True, text=True, check=False)
+    subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
+    if told.stdout.strip().isdigit():
+        try:
+            handle = os.pidfd_open(int(told.stdout))
+        except ProcessLookupError:
+            return
+        try:
+            # A control client whose daemon was killed can keep it from ending.
+            if not select.select([handle], [], [], GOING)[0]:
+                _end(int(told.stdout))
+                select.select([handle], [], [], READY)
+        finally:
+            os.close(handle)
 
 
 def _end(pid: int) -> None:

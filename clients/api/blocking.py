@@ -4,57 +4,65 @@
 """
 
 import http.client
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TypeVar
-
-import httpx2
+from urllib.parse import SplitResult, urlsplit
 
 from clients.api.client import Client, connect
 from clients.api.locate import Where
+from clients.api.transport import CONNECT_WITHIN, Answer, Late, TransportError, Unanswered, Unreachable
 
 T = TypeVar("T")
 _LIMIT = 256 * 1024 * 1024
 """Bytes of an answer; more is no answer of a daemon."""
 
 
-class Blocking(httpx2.AsyncBaseTransport):
+class Blocking:
     """One connection for each request, on a blocking socket."""
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        wait = request.extensions.get("timeout", {})
-        connection = _connection(request.url, wait.get("connect"))
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, wait: float
+    ) -> Answer:
         try:
-            try:
-                connection.connect()
-            except TimeoutError as error:
-                raise httpx2.ConnectTimeout(str(error)) from error
-            except OSError as error:
-                raise httpx2.ConnectError(str(error)) from error
-            connection.sock.settimeout(wait.get("read"))
-            target = request.url.raw_path.decode("ascii")
-            body = await request.aread()
-            connection.request(request.method, target, body or None, dict(request.headers))
+            address = urlsplit(url)
+            connection = _connection(address)
+        except (ValueError, http.client.InvalidURL) as error:
+            raise TransportError(str(error)) from None
+        try:
+            _connect(connection)
+            connection.sock.settimeout(wait)
+            target = f"{address.path}?{address.query}" if address.query else address.path
+            connection.request(method, target, content, dict(headers))
             return _read(connection.getresponse())
         except TimeoutError as error:
-            raise httpx2.ReadTimeout(str(error)) from error
+            raise Late(str(error)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise httpx2.ReadError(str(error) or type(error).__name__) from error
+            raise TransportError(str(error) or type(error).__name__) from None
         finally:
             connection.close()
 
 
-def _connection(url: httpx2.URL, timeout: float | None) -> http.client.HTTPConnection:
-    if url.scheme == "https":
-        return http.client.HTTPSConnection(url.host, url.port or 443, timeout=timeout)
-    return http.client.HTTPConnection(url.host, url.port or 80, timeout=timeout)
+def _connection(address: SplitResult) -> http.client.HTTPConnection:
+    host = address.hostname or ""
+    if address.scheme == "https":
+        return http.client.HTTPSConnection(host, address.port or 443, timeout=CONNECT_WITHIN)
+    return http.client.HTTPConnection(host, address.port or 80, timeout=CONNECT_WITHIN)
 
 
-def _read(answer: http.client.HTTPResponse) -> httpx2.Response:
+def _connect(connection: http.client.HTTPConnection) -> None:
+    try:
+        connection.connect()
+    except TimeoutError as error:
+        raise Unanswered(str(error)) from None
+    except OSError as error:
+        raise Unreachable(str(error)) from None
+
+
+def _read(answer: http.client.HTTPResponse) -> Answer:
     content = answer.read(_LIMIT + 1)
     if len(content) > _LIMIT:
-        raise httpx2.ReadError("the answer does not end")
-    kept = [(name, value) for name, value in answer.getheaders() if name.lower() != "transfer-encoding"]
-    return httpx2.Response(answer.status, headers=kept, content=content)
+        raise TransportError("the answer does not end")
+    return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 
 
 def run(where: Where, work: Callable[[Client], Awaitable[T]]) -> T:

@@ -4,14 +4,14 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import attrs
-import httpx2
 from attrs import field, frozen
 
 from clients.api.errors import BadAnswer, NoDaemon, Refused, TooSlow
 from clients.api.locate import START_HINT, Where
+from clients.api.transport import Answer, Late, Transport, TransportError, Unanswered, Unreachable
 from supervisor.domain import views
 from supervisor.domain.wire import READ_ERRORS, from_json, problems_of
 
@@ -56,8 +56,8 @@ class Piece:
 class Client:
     """A daemon's REST API. Methods raise `errors.ApiError`'s subclasses and nothing else."""
 
-    def __init__(self, http: httpx2.AsyncClient, where: Where) -> None:
-        self._http = http
+    def __init__(self, transport: Transport, where: Where) -> None:
+        self._transport = transport
         self.where = where
 
     # --- the daemon ---------------------------------------------------------------------------------
@@ -251,28 +251,28 @@ class Client:
         body: object = None,
         params: Mapping[str, Any] | None = None,
         wait: float = READ,
-    ) -> httpx2.Response:
+    ) -> Answer:
         asked = {name: value for name, value in (params or {}).items() if value is not None}
+        url = f"{self.where.url}/api/v1{path}" + (f"?{urlencode(asked)}" if asked else "")
+        sent = headers(self.where)
+        content = None
+        if body is not None:
+            sent["content-type"] = "application/json"
+            content = json.dumps(body).encode()
         try:
-            response = await self._http.request(
-                method,
-                f"{self.where.url}/api/v1{path}",
-                params=asked or None,
-                json=body,
-                timeout=httpx2.Timeout(wait, connect=5.0),
-            )
-        except httpx2.ConnectError:
+            answer = await self._transport.send(method, url, sent, content, wait)
+        except Unreachable:
             raise _absent(self.where) from None
-        except httpx2.ConnectTimeout:
+        except Unanswered:
             raise NoDaemon(f"Nothing answers at {self.where.url}.", START_HINT) from None
-        except httpx2.TimeoutException:
+        except Late:
             message = f"The daemon at {self.where.url} did not answer within {wait:.0f} s."
             raise TooSlow(message, "What became of the request is in the activity: operator watch") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except TransportError as error:
             raise BadAnswer(f"The connection to {self.where.url} failed: {error}.") from None
-        if response.is_success:
-            return response
-        raise refusal(response.status_code, response.headers.get("content-type", ""), response.content)
+        if 200 <= answer.status < 300:
+            return answer
+        raise refusal(answer.status, answer.headers.get("content-type", ""), answer.content)
 
 
 def _part(name: str) -> str:
@@ -333,12 +333,12 @@ def headers(where: Where) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def connect(where: Where, transport: httpx2.AsyncBaseTransport | None = None) -> AsyncIterator[Client]:
+async def connect(where: Where, transport: Transport | None = None) -> AsyncIterator[Client]:
     """A client of the daemon at `where`; nothing is sent before its first call."""
-    async with httpx2.AsyncClient(
-        transport=transport,
-        headers=headers(where),
-        verify=where.url.startswith("https:"),
-        trust_env=False,  # a proxy must not see the token, and none is needed for this machine
-    ) as http:
-        yield Client(http, where)
+    if transport is not None:
+        yield Client(transport, where)
+        return
+    from clients.api.http import http_transport  # a program without an event loop need not load it
+
+    async with http_transport(where.url) as made:
+        yield Client(made, where)

@@ -25,10 +25,11 @@ class Known:
     name: str
     quit: str
     interrupt: str = "Escape"
+    kind: str = "command"
 
 
 AGENTS = (
-    Known("claude", "/exit"),
+    Known("claude", "/exit", kind="claude"),
     Known("codex", "/quit"),
     Known("gemini", "/quit"),
     Known("opencode", "/exit"),
@@ -130,7 +131,7 @@ def _project(found: Found) -> str:
 
 def _driver(known: Known) -> str:
     return (
-        f'[drivers.{known.name}]\nkind = "command"\ncommand = ["{known.name}"]\n'
+        f'[drivers.{known.name}]\nkind = "{known.kind}"\ncommand = ["{known.name}"]\n'
         f'quit = "{known.quit}"\ninterrupt = "{known.interrupt}"\n'
     )
 
@@ -140,7 +141,7 @@ def _no_driver() -> str:
     lines = (
         f"None of {names} was found on PATH.",
         "[drivers.claude]",
-        'kind = "command"',
+        'kind = "claude"',
         'command = ["claude"]',
     )
     return "\n".join(f"# {line}" for line in lines)

@@ -54,6 +54,7 @@ class Review:
         self._dirty: set[AgentId] = set()
         self._busy: set[AgentId] = set()
         self._resting: set[AgentId] = set()
+        self._trying_again: set[AgentId] = set()
         self._progress: dict[AgentId, Progress] = {}
         self._bells: list[Bell] = []
         fleet.on_change(self._rung)
@@ -96,7 +97,10 @@ class Review:
         agent, progress = self._fleet.agents.get(agent_id), self._progress.get(agent_id)
         if agent is None or (progress is not None and isinstance(progress.phase, steps.OVER)):
             return False
-        return isinstance(agent.phase, Opened) or (isinstance(agent.phase, Retired) and progress is not None)
+        if isinstance(agent.phase, Retired) and progress is not None:
+            # Of one that was given up while it lived, nothing more will be seen.
+            return isinstance(self._fleet.activities[agent_id].state, GONE)
+        return isinstance(agent.phase, Opened)
 
     # --- one agent's step -------------------------------------------------------------------------
 
@@ -115,10 +119,21 @@ class Review:
             self._busy.discard(agent_id)
         await self._rest(agent_id)
         if again:
-            await trio.sleep(AGAIN_AFTER)  # the world did not answer: nothing will ring when it does
-            self._dirty.add(agent_id)
+            await self._try_again(agent_id)
         if agent_id in self._dirty:
             self._wake.ring()
+
+    async def _try_again(self, agent_id: AgentId) -> None:
+        """The world did not answer, and nothing will ring when it does: look again soon, from one task however
+        often others ring meanwhile."""
+        if agent_id in self._trying_again:
+            return
+        self._trying_again.add(agent_id)
+        try:
+            await trio.sleep(AGAIN_AFTER)
+        finally:
+            self._trying_again.discard(agent_id)
+        self._dirty.add(agent_id)
 
     async def _rest(self, agent_id: AgentId) -> None:
         """Look again when an agent's rest after an error is over; one task waits for that."""

@@ -33,6 +33,8 @@ class Meaning(StrEnum):
     BUSY = "busy"
     IDLE = "idle"
     ASKING = "asking"
+    BACKGROUND = "background"
+    """Its turn is over, and tasks of that turn go on."""
 
 
 @frozen
@@ -121,6 +123,20 @@ class Submission:
 
 
 @frozen
+class TurnOver:
+    """The end of a turn, as its hook tells it."""
+
+    proof: Proof
+    turn: str | None = None
+    """The CLI's own name for the turn; None where it has none."""
+    background: int = 0
+    error: str | None = None
+    limit_until: datetime | None = None
+    sure: bool = True
+    """It is the turn that is known to be under way: not another one, told late."""
+
+
+@frozen
 class Activity:
     """What one agent is doing. Its session actor alone writes it."""
 
@@ -130,13 +146,25 @@ class Activity:
     title: str = ""
     title_speaks: bool = False
     """Its title has said busy at least once: then its titles are believed, and silence decides nothing."""
+    title_asks: bool = False
+    """Its title has told of a dialog at least once: then one that says idle tells that none is open."""
     title_says: Meaning | None = None
     title_since: datetime | None = None
     """Since when its title says so."""
     hook_at: datetime | None = None
     """When its last hook came; None if none ever did."""
+    turn: str | None = None
+    """The CLI's name for the turn that is under way, as far as its hooks have told it."""
+    past_turns: tuple[str, ...] = ()
+    """The names of the last turns that are over: what hooks still tell of those is old."""
+    ending: TurnOver | None = None
+    """An end that was told, and is believed once the title or the status file agrees."""
+    held_up: bool = False
+    """The end of this turn was told before, and it went on: a hook of the user's own does not let it end."""
     background: int = 0
     """Tasks that go on under a turn that its CLI calls finished."""
+    background_shown: bool = False
+    """The status file has told of those tasks: so it will tell of their end, too."""
     turn_error: str | None = None
     """What the last turn ended with, when it did not end well."""
     limit_until: datetime | None = None
@@ -145,8 +173,8 @@ class Activity:
     """The key that stops a turn was pressed in this turn."""
     interrupted: bool = False
     """The last turn was stopped by a person."""
-    hooks_missed: bool = False
-    """No daemon ran for a while: a turn whose end no hook told may still have ended well."""
+    heard: bool = False
+    """Hooks told of the turn's beginning and have been heard ever since: its end without one tells something."""
     ready: bool = False
     """It can take a pasted prompt."""
     submission: Submission | None = None

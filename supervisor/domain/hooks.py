@@ -9,8 +9,20 @@ from typing import assert_never
 
 from attrs import evolve, frozen
 
-from supervisor.domain.agent import Activity, Asking, Exited, Idle, Lost, Proof, Running, Source, Starting
-from supervisor.domain.moves import reacted, stopped, to, turn_over
+from supervisor.domain.agent import (
+    Activity,
+    Asking,
+    Exited,
+    Idle,
+    Lost,
+    Meaning,
+    Proof,
+    Running,
+    Source,
+    Starting,
+    TurnOver,
+)
+from supervisor.domain.moves import begun, ended, fresh, reacted, stopped, to, unanswered
 
 
 @frozen
@@ -24,12 +36,16 @@ class SessionBegan:
 class PromptTaken:
     """It has a prompt, ours or a person's: the acknowledgement of a delivery."""
 
+    turn: str | None = None
+    """Here and below: the CLI's own name for the turn; None where it gives none."""
+
 
 @frozen
 class ToolUsed:
     """It begins or has ended the use of a tool."""
 
     tool: str
+    turn: str | None = None
 
 
 @frozen
@@ -39,6 +55,7 @@ class Asked:
     question: str
     reminder: bool = False
     """It has been open for a while: said of a dialog that may be known better by now."""
+    turn: str | None = None
 
 
 @frozen
@@ -46,6 +63,7 @@ class TurnDone:
     """Its turn is over. `background` tasks of it go on."""
 
     background: int = 0
+    turn: str | None = None
 
 
 @frozen
@@ -55,6 +73,7 @@ class TurnBroke:
     error: str
     limit_until: datetime | None = None
     """When the usage limit ends, if that was the error."""
+    turn: str | None = None
 
 
 @frozen
@@ -65,6 +84,8 @@ class TurnStopped:
 @frozen
 class SaysIdle:
     """It has waited for a prompt for a while."""
+
+    turn: str | None = None
 
 
 @frozen
@@ -79,40 +100,84 @@ TurnEnd = TurnDone | TurnBroke | TurnStopped
 HookEvent = SessionBegan | PromptTaken | ToolUsed | Asked | TurnEnd | SaysIdle | SessionEnded
 
 
-def hooked(activity: Activity, event: HookEvent, at: datetime, source: Source = Source.HOOK) -> Activity:
-    """The activity after a hook, or after what the CLI's files tell in its place (`source`).
+def hooked(activity: Activity, event: HookEvent, at: datetime, *, status_file: bool) -> Activity:
+    """The activity after a hook. The agent is alive: the caller has seen to that.
 
-    The agent is alive: the caller has seen to that.
+    A `status_file` can tell when a dialog is closed, which hooks of tools that run beside it cannot.
     """
-    activity = evolve(activity, hook_at=at, hooks_missed=False)
+    activity = evolve(activity, hook_at=at)
     match event:
         case SessionBegan():
             return evolve(activity, ready=True)
-        case PromptTaken():
-            return to(reacted(_fresh(activity)), Running(Proof(at, source, "it has the prompt")))
-        case ToolUsed(tool=tool):
-            return to(reacted(activity), Running(Proof(at, source, f"it uses {tool}")))
-        case Asked(question=question, reminder=reminder):
-            known = reminder and isinstance(activity.state, Asking)
-            return activity if known else _asked(reacted(activity), question, Proof(at, source, question))
-        case TurnDone(background=background):
-            return _done(reacted(activity), background, at, source)
-        case TurnBroke(error=error, limit_until=limit_until):
-            over = turn_over(activity, Proof(at, source, f"its turn ended with an error: {error}"))
-            return evolve(over, turn_error=error, limit_until=limit_until)
-        case TurnStopped():
-            return stopped(activity, Proof(at, source, "its turn was stopped"))
-        case SaysIdle():
-            return _says_idle(activity, Proof(at, source, "it waits for a prompt"))
         case SessionEnded():
             return activity  # its exit is on the way and says more
+        case TurnStopped():
+            return stopped(activity, Proof(at, Source.HOOK, "its turn was stopped"))
+        case PromptTaken() | ToolUsed() | Asked() | TurnDone() | TurnBroke() | SaysIdle():
+            if event.turn in activity.past_turns:
+                return _told_late(activity, event, at)
+            return _told(activity, event, at, status_file)
         case never:
             assert_never(never)
 
 
-def _fresh(activity: Activity) -> Activity:
-    """A new prompt: what went on in the background belongs to the turn before."""
-    return evolve(activity, background=0, turn_error=None, limit_until=None, interrupting=False, interrupted=False)
+OfTurn = PromptTaken | ToolUsed | Asked | TurnDone | TurnBroke | SaysIdle
+
+
+def _told(activity: Activity, event: OfTurn, at: datetime, status_file: bool) -> Activity:
+    """Of a turn that is not known to be over."""
+    known = event.turn is not None and event.turn == activity.turn
+    at_dialog = known and status_file and isinstance(activity.state, Asking)
+    match event:
+        case PromptTaken(turn=turn):
+            new = begun(activity, turn) if turn else evolve(fresh(begun(activity, None)), heard=True)
+            taken = reacted(evolve(new, ready=True))
+            return taken if at_dialog else to(taken, Running(Proof(at, Source.HOOK, "it has the prompt")))
+        case ToolUsed(tool=tool, turn=turn):
+            used = reacted(begun(activity, turn))
+            return used if at_dialog else to(used, Running(Proof(at, Source.HOOK, f"it uses {tool}")))
+        case Asked(question=question, reminder=reminder, turn=turn):
+            asking = reacted(begun(activity, turn))
+            known_better = reminder and isinstance(activity.state, Asking)
+            return asking if known_better else _asked(asking, question, Proof(at, Source.HOOK, question))
+        case TurnDone() | TurnBroke():
+            return _end_told(activity, _over(event, at), status_file)
+        case SaysIdle(turn=turn):
+            return _says_idle(activity, turn, Proof(at, Source.HOOK, "it waits for a prompt"))
+        case never:
+            assert_never(never)
+
+
+def _told_late(activity: Activity, event: OfTurn, at: datetime) -> Activity:
+    """Of a turn that is over. Only the last one's end still tells something: that it ended otherwise than thought."""
+    match activity.state:
+        case Idle():
+            owed = activity.heard
+        case Running():
+            owed = activity.background > 0
+        case _:
+            owed = False
+    last = activity.turn is None and event.turn == activity.past_turns[-1]
+    if not (owed and last) or not isinstance(event, TurnDone | TurnBroke):
+        return activity
+    end = _over(event, at)
+    if end.background and isinstance(activity.state, Idle):
+        return evolve(activity, ending=evolve(end, sure=False))  # those tasks may have ended by now
+    return ended(evolve(activity, interrupting=False, interrupted=False), end)
+
+
+def _over(event: TurnDone | TurnBroke, at: datetime) -> TurnOver:
+    match event:
+        case TurnDone(background=0, turn=turn):
+            return TurnOver(Proof(at, Source.HOOK, "its turn is over"), turn)
+        case TurnDone(background=background, turn=turn):
+            evidence = f"its turn is over, {background} background tasks go on"
+            return TurnOver(Proof(at, Source.HOOK, evidence), turn, background)
+        case TurnBroke(error=error, limit_until=limit_until, turn=turn):
+            proof = Proof(at, Source.HOOK, f"its turn ended with an error: {error}")
+            return TurnOver(proof, turn, error=error, limit_until=limit_until)
+        case never:
+            assert_never(never)
 
 
 def _asked(activity: Activity, question: str, proof: Proof) -> Activity:
@@ -122,27 +187,48 @@ def _asked(activity: Activity, question: str, proof: Proof) -> Activity:
     return evolve(activity, state=Asking(proof, question), stalled=None)
 
 
-def _done(activity: Activity, background: int, at: datetime, source: Source) -> Activity:
-    if background:
-        evidence = f"its turn is over, {background} background tasks go on"
-        return evolve(to(activity, Running(Proof(at, source, evidence))), background=background)
+def _end_told(activity: Activity, end: TurnOver, status_file: bool) -> Activity:
+    """Believe an end at once if it is that of the turn under way and nothing speaks against it.
+
+    While the title says busy, hooks of the user's own may still keep the turn from ending.
+    """
+    sure = end.turn is None or end.turn == activity.turn
+    busy = activity.title_says is Meaning.BUSY or _title_lags(activity, status_file)
+    told = activity.ending
+    again = told is not None and told.turn == end.turn
+    if told is not None and again and (told.error is not None or end.error is None):
+        end = evolve(told, background=end.background)  # nothing follows an error; and said twice is said at first
+    waits = evolve(activity, ending=evolve(end, sure=sure))
     match activity.state:
-        case Running() | Asking() | Starting():
-            return turn_over(activity, Proof(at, source, "its turn is over"))
-        case Idle() | Exited() | Lost():
-            return activity  # said twice
+        case Idle():
+            return activity if end.turn is None else waits  # said twice; or of a turn that nobody has seen
+        case Starting():
+            return waits if busy else ended(activity, end)
+        case Running():
+            return waits if busy or not sure or unanswered(activity) else ended(activity, end)
+        case Asking():
+            open_yet = status_file or activity.title_says is Meaning.ASKING
+            return waits if busy or not sure or open_yet else ended(activity, end)
+        case Exited() | Lost():
+            return activity
         case never:
             assert_never(never)
 
 
-def _says_idle(activity: Activity, proof: Proof) -> Activity:
+def _title_lags(activity: Activity, status_file: bool) -> bool:
+    """Whether the title does not yet say that this turn began; or the hook is so late that the title came first."""
+    if activity.title_says is not Meaning.IDLE or activity.title_since is None:
+        return False
+    return status_file or (activity.title_speaks and activity.title_since <= activity.state.proof.since)
+
+
+def _says_idle(activity: Activity, turn: str | None, proof: Proof) -> Activity:
     match activity.state:
-        case Running() if activity.submission is not None and not activity.submission.reacted:
-            return activity  # said of the time before our Enter
-        case Running() if activity.background:
-            return activity  # it waits for those tasks, too
         case Running() | Asking():
-            return stopped(activity, proof)
+            another = turn is not None and activity.turn is not None and turn != activity.turn
+            if another or unanswered(activity) or activity.background or activity.title_says is Meaning.BUSY:
+                return activity
+            return ended(activity, activity.ending) if activity.ending is not None else stopped(activity, proof)
         case Starting():
             return to(evolve(activity, ready=True), Idle(proof))
         case Idle() | Exited() | Lost():

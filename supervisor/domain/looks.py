@@ -1,17 +1,20 @@
 """When a look may next tell something that no event does. Pure: the session actor sleeps until then."""
 
 from datetime import datetime
+from typing import assert_never
 
-from supervisor.domain.agent import Activity, Asking, Running, Source, Starting
-from supervisor.domain.contradiction import contradicted, title_believed_at
+from supervisor.domain.agent import GONE, Activity, Asking, Exited, Idle, Lost, Meaning, Running, Source, Starting
+from supervisor.domain.contradiction import CONTRADICTION, STATUS_LAG, contradicted, title_believed_at, told_at
 from supervisor.domain.signals import Rules
 
 PROMPT_LOOK = 0.3
 """Seconds of silence after which a driver's prompt pattern is looked for on the screen."""
 READY_LOOK = 0.15
 """Seconds between two looks at the status file of an agent that starts."""
-DIALOG_LOOK = 0.5
-"""Seconds between two looks at the status file of an agent at a dialog, or whose title contradicts its hooks."""
+STATUS_LOOK = 0.5
+"""Seconds between two looks at the status file of another, at least; and of silence before one."""
+STATUS_LOOK_AT_MOST = 5.0
+"""The same at most: an agent that is silent for long is looked at less often, for what it does shows."""
 
 
 def next_look(
@@ -23,22 +26,51 @@ def next_look(
     the screen was read since the last output. The caller leaves a pause between two looks.
     """
     waits: list[float] = []
-    if rules.status_file and isinstance(activity.state, Starting):
-        waits.append(READY_LOOK - since_look)
-    if rules.status_file and at_dialog(activity):
-        waits.append(DIALOG_LOOK - since_look)
+    if rules.status_file:
+        waits += _status(activity, silent, since_look, now)
+    else:
+        waits += _title(activity, now)
     if isinstance(activity.state, Starting | Running):
         waits += _silence(activity, rules, silent, looked)
-    believed_at = title_believed_at(activity, rules.status_file)
-    if believed_at is not None and contradicted(activity):
-        pause = DIALOG_LOOK - since_look if rules.status_file else 0.0
-        waits.append(max(pause, (believed_at - now).total_seconds()))
     return max(0.0, min(waits)) if waits else None
 
 
-def at_dialog(activity: Activity) -> bool:
-    """Whether it waits at a dialog whose end no hook may tell."""
-    return isinstance(activity.state, Asking) and activity.state.proof.source is not Source.TITLE
+def _title(activity: Activity, now: datetime) -> list[float]:
+    if activity.ending is not None and activity.title_says not in (Meaning.BUSY, Meaning.ASKING):
+        return [(told_at(activity) + CONTRADICTION - now).total_seconds()]
+    believed_at = title_believed_at(activity)
+    return [(believed_at - now).total_seconds()] if believed_at is not None and contradicted(activity) else []
+
+
+def _status(activity: Activity, silent: float, since_look: float, now: datetime) -> list[float]:
+    """When the status file may tell something: again and again while there is a doubt, and once after each output."""
+    if isinstance(activity.state, Starting):
+        return [READY_LOOK - since_look]
+    if isinstance(activity.state, GONE):
+        return []
+    told = (told_at(activity) + STATUS_LAG - now).total_seconds()
+    if doubtful(activity):
+        pause = min(max(STATUS_LOOK, (silent - since_look) / 3), STATUS_LOOK_AT_MOST)
+        return [max(pause - since_look, told)]
+    unseen = since_look > silent - STATUS_LOOK  # written after the last look, or so shortly before that it lagged
+    if isinstance(activity.state, Idle) and unseen:
+        return [max(STATUS_LOOK - silent, STATUS_LOOK - since_look, told)]
+    return []
+
+
+def doubtful(activity: Activity) -> bool:
+    """Whether it may do something else by now, and neither hook nor title need have told."""
+    if activity.ending is not None or contradicted(activity):
+        return True
+    match activity.state:
+        case Running():
+            return activity.background > 0 or activity.title_says is not Meaning.BUSY
+        case Asking():
+            return activity.state.proof.source is not Source.TITLE
+        case Starting() | Idle() | Exited() | Lost():
+            return False
+        case never:
+            assert_never(never)
 
 
 def _silence(activity: Activity, rules: Rules, silent: float, looked: bool) -> list[float]:

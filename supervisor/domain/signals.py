@@ -24,13 +24,11 @@ from supervisor.domain.agent import (
     Starting,
     Submission,
 )
-from supervisor.domain.contradiction import title_believed_at, title_is_believed
+from supervisor.domain.files import looked
 from supervisor.domain.hooks import HookEvent, TurnEnd, hooked
 from supervisor.domain.ids import DeliveryId
-from supervisor.domain.moves import reacted, stopped, to, turn_over
-
-STATUS_LAG = timedelta(seconds=0.5)
-"""How long after a hook the CLI's status file may still be the one from before."""
+from supervisor.domain.moves import prompted, reacted, to, turn_over
+from supervisor.domain.titles import settled, titled, was_prompted
 
 
 @frozen
@@ -121,14 +119,6 @@ class Settled:
 
 
 @frozen
-class Recalled:
-    """Its status file says idle, and the CLI's record of the conversation how the turn ended of which no hook told."""
-
-    at: datetime
-    end: TurnEnd
-
-
-@frozen
 class Interrupting:
     """Operator pressed the key that stops a turn."""
 
@@ -145,11 +135,13 @@ class DialogSeen:
 
 @frozen
 class Looked:
-    """The CLI's own status file was read."""
+    """The CLI's own status file was read; where that says that it rests, its record of the conversation as well."""
 
     at: datetime
     meaning: Meaning
     evidence: str
+    end: TurnEnd | None = None
+    """How the last turn ended; None if that is not recorded."""
 
 
 Signal = (
@@ -157,7 +149,6 @@ Signal = (
     | SessionLost
     | Hooked
     | Settled
-    | Recalled
     | Interrupting
     | DialogSeen
     | Looked
@@ -197,28 +188,23 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
         case SessionLost(at=at, reason=reason):
             return to(activity, Lost(Proof(at, Source.BACKEND, reason), reason))
         case Hooked(at=at, event=event):
-            return hooked(activity, event, at)
+            return hooked(activity, event, at, status_file=rules.status_file)
         case Settled(at=at):
-            return _settled(activity, at) if title_is_believed(activity, at, rules.status_file) else activity
-        case Recalled(at=at, end=end):
-            open_turn = isinstance(activity.state, Running | Asking) and not _hook_is_fresh(activity, at)
-            return hooked(activity, end, at, Source.STATUS) if open_turn else activity
+            return settled(activity, at, status_file=rules.status_file)
         case Interrupting():
             return evolve(activity, interrupting=isinstance(activity.state, Running | Asking))
         case DialogSeen(at=at, question=question):
             return _dialog_seen(activity, question, Proof(at, Source.SCREEN, question))
-        case Looked():
-            return _looked(activity, signal)
-        case Titled():
-            return _titled(activity, signal, rules)
+        case Looked(at=at, meaning=meaning, evidence=evidence, end=end):
+            return looked(activity, meaning, evidence, end, at)
+        case Titled(at=at, text=text, meaning=meaning):
+            return titled(activity, text, meaning, at, status_file=rules.status_file)
         case Printed(at=at):
             return _printed(evolve(activity, last_output=at, stalled=None), at, rules)
         case BecameReady(at=at, evidence=evidence, source=source):
             return _became_ready(activity, at, evidence, source)
         case Entered(at=at, delivery_id=delivery_id):
-            entered = evolve(
-                activity, submission=Submission(delivery_id, at), interrupting=False, interrupted=False, turn_error=None
-            )
+            entered = prompted(activity, Submission(delivery_id, at))
             return to(entered, Running(Proof(at, Source.SUBMIT, f"prompt {delivery_id} entered")))
         case Quiet():
             return _quiet(activity, signal, rules)
@@ -235,41 +221,6 @@ def _correct_gone(activity: Activity, signal: Signal) -> Activity:
     return activity
 
 
-def _titled(activity: Activity, signal: Titled, rules: Rules) -> Activity:
-    seen = evolve(activity, title=signal.text)
-    if signal.meaning is None:
-        return seen
-    if signal.meaning is not activity.title_says:
-        seen = evolve(seen, title_says=signal.meaning, title_since=signal.at)
-    if signal.meaning is Meaning.BUSY:
-        seen = reacted(evolve(seen, title_speaks=True))
-    believed_at = title_believed_at(seen, rules.status_file)
-    if believed_at is not None and (rules.status_file or signal.at < believed_at):
-        return seen  # a hook is fresher and knows better, or the status file is asked first
-    return _believe_title(seen, signal.meaning, Proof(signal.at, Source.TITLE, signal.text))
-
-
-def _believe_title(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
-    match meaning:
-        case Meaning.BUSY:
-            return to(activity, Running(proof))
-        case Meaning.ASKING:
-            return to(reacted(activity), Asking(proof, activity.title))
-        case Meaning.IDLE:
-            return _idle_title(activity, proof)
-        case never:
-            assert_never(never)
-
-
-def _settled(activity: Activity, at: datetime) -> Activity:
-    """An interrupt fires no hook: a title that keeps contradicting the last hook is right in the end."""
-    assert activity.title_says is not None
-    proof = Proof(at, Source.TITLE, activity.title)
-    if activity.title_says is Meaning.IDLE and isinstance(activity.state, Running):
-        return stopped(activity, proof)
-    return _believe_title(activity, activity.title_says, proof)
-
-
 def _dialog_seen(activity: Activity, question: str, proof: Proof) -> Activity:
     if isinstance(activity.state, Starting):
         return to(activity, Asking(proof, question))
@@ -277,66 +228,11 @@ def _dialog_seen(activity: Activity, question: str, proof: Proof) -> Activity:
     return evolve(activity, state=Asking(proof, question)) if another else activity
 
 
-def _hook_is_fresh(activity: Activity, at: datetime) -> bool:
-    """Whether the CLI's files may still be from before its last hook."""
-    return activity.hook_at is not None and at - activity.hook_at < STATUS_LAG
-
-
-def _looked(activity: Activity, signal: Looked) -> Activity:
-    """The status file tells a dialog from an empty prompt, which neither title nor hooks do after Esc."""
-    proof = Proof(signal.at, Source.STATUS, signal.evidence)
-    if _hook_is_fresh(activity, signal.at):
-        return activity
-    if isinstance(activity.state, Running) and signal.meaning is Meaning.ASKING:
-        return to(activity, Asking(proof, "A dialog is open at its terminal."))
-    if not isinstance(activity.state, Asking):
-        return activity
-    match signal.meaning:
-        case Meaning.BUSY:
-            return to(activity, Running(proof))
-        case Meaning.IDLE:
-            return stopped(activity, proof)
-        case Meaning.ASKING:
-            return activity
-        case never:
-            assert_never(never)
-
-
-def _idle_title(activity: Activity, proof: Proof) -> Activity:
-    """Idle is what any title without a mark means; only from one that has said busy does it tell something."""
-    if not activity.title_speaks:
-        return _asks_no_more(activity, proof) if isinstance(activity.state, Asking) else activity
-    match activity.state:
-        case Asking() if activity.state.proof.source in (Source.HOOK, Source.STATUS):
-            return activity  # with a dialog open the title looks like this too
-        case Running() | Asking():
-            if activity.submission is not None and not activity.submission.reacted:
-                return activity  # the title from before our Enter: it says nothing about this prompt
-            return turn_over(activity, proof)
-        case Starting():
-            return to(evolve(activity, ready=True), Idle(proof))
-        case Idle() | Exited() | Lost():
-            return activity
-        case never:
-            assert_never(never)
-
-
-def _asks_no_more(activity: Activity, proof: Proof) -> Activity:
-    """Whoever was asked has answered; of a title that never says busy, silence tells when the work is done."""
-    if _was_prompted(activity):
-        return to(activity, Running(proof))
-    return to(activity, Idle(proof) if activity.ready else Starting(proof))
-
-
-def _was_prompted(activity: Activity) -> bool:
-    return activity.submission is not None or activity.turns_ended > 0
-
-
 def _printed(activity: Activity, at: datetime, rules: Rules) -> Activity:
     """Output means work only where nothing better ever spoke, and not before the first prompt: that is a greeting."""
     if activity.title_speaks or activity.hook_at is not None or rules.status_file:
         return activity
-    if isinstance(activity.state, Idle) and _was_prompted(activity):
+    if isinstance(activity.state, Idle) and was_prompted(activity):
         return to(reacted(activity), Running(Proof(at, Source.OUTPUT, "it writes")))
     return reacted(activity)
 

@@ -9,26 +9,22 @@ from tests.agents.hooks import Hooks, receiving
 from tests.fakes.model.server import Model, serving
 
 Measured = Callable[[str, float], None]
-_MEASURED = pytest.StashKey[list[tuple[str, float]]]()
+MEASURED = "measured"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_MEASURED] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    measured = config.stash[_MEASURED]
-    if measured:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    found = [value for each in reports for name, value in getattr(each, "user_properties", ()) if name == MEASURED]
+    if found:
         terminalreporter.section("measured, not asserted")
-    for what, seconds in measured:
+    for what, seconds in dict.fromkeys(map(tuple, found)):
         terminalreporter.write_line(f"{seconds * 1000:9.1f} ms  {what}")
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Measured:
-    """Note how long something took."""
-    found = request.config.stash[_MEASURED]
-    return lambda what, seconds: found.append((what, seconds))
+    """Note how long something took. It travels with the test's report, also from a worker process."""
+    return lambda what, seconds: request.node.user_properties.append((MEASURED, (what, seconds)))
 
 
 @pytest.fixture

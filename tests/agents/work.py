@@ -157,6 +157,13 @@ class Work:
     def _asked(self) -> list[Asked]:
         return [each for each in self.model.asked.entries if not each.side]
 
+    async def kept(self, text: str) -> None:
+        """Wait until a conversation's file holds this: not before then can it be resumed."""
+        projects = self.place.root / "home" / ".claude" / "projects"
+        with trio.fail_after(WITHIN):
+            while not any(text in path.read_text() for path in projects.glob("*/*.jsonl")):  # noqa: ASYNC110
+                await trio.sleep(0.03)  # nothing tells a test that a file has grown
+
     async def status(self, state: str, since: int = 0) -> Status:
         """Wait until its status file says so."""
         return await self.statuses.until(lambda each: each.state == state, since=since)

@@ -9,11 +9,12 @@ from tests.bench.figures import Figures
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 WATCHED = 20.0
+"""Seconds over which an idle daemon is watched."""
 SPIN = 8.0
-"""Seconds over which processor time is taken."""
+"""Seconds over which a busy one is."""
 
 
-@pytest.mark.parametrize("crowd", [10, 100, 200], indirect=True)
+@pytest.mark.parametrize("crowd", [100, 200], indirect=True)
 async def test_idle(crowd: Crowd, figures: Figures) -> None:
     daemon, server, helpers = crowd.daemon(), crowd.server(), crowd.helpers()
     await trio.sleep(3)

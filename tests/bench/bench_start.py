@@ -1,21 +1,23 @@
 """How long a daemon takes to be ready, and to know again what 10, 100 and 200 agents do after it was killed."""
 
+from statistics import median
 from time import monotonic
 
 import pytest
 import trio
 
+from tests.bench import usage
 from tests.bench.crowd import Crowd, each
 from tests.bench.figures import Figures
 from tests.harness import Place
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 STARTS = 7
-KILLS = 5
+KILLS = 3
 
 
 async def test_start_to_ready(figures: Figures) -> None:
-    firsts, nexts, stops = [], [], []
+    firsts, nexts, stops, used = [], [], [], []
     place = Place()
     try:
         await place.start()  # compiles what is not compiled yet
@@ -27,13 +29,15 @@ async def test_start_to_ready(figures: Figures) -> None:
             finally:
                 fresh.close()
             nexts.append(await _timed(place))
+            assert place.daemon is not None
+            used.append(usage.seconds([place.daemon.pid]))
             began = monotonic()
             await place.stop()
             stops.append(monotonic() - began)
     finally:
         place.close()
     figures.spread("first start to ready, with its database and tmux server", firsts, "s", 0.7)
-    figures.spread("start to ready", nexts, "s", 0.7)
+    figures.spread("start to ready", nexts, "s", 0.7, f"processor {median(used):.2f}")
     figures.spread("SIGTERM to exit", stops, "s")
 
 

@@ -1,4 +1,4 @@
-"""How fast the store is. Prints rates and asserts nothing: `python -m tests.bench.bench_store [FOLDER]`."""
+"""How fast the store is. Prints rates; for another disk's: `python -m tests.bench.bench_store FOLDER`."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import trio
 import trio.testing
 
@@ -18,6 +19,8 @@ from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.agent import Activity, Proof, Running, Source
 from supervisor.domain.ids import AgentId, Seq, TicketId
 from supervisor.domain.ticket import Queued, Ticket
+
+pytestmark = pytest.mark.bench
 
 NOW = datetime.now(UTC)
 
@@ -141,6 +144,16 @@ async def with_the_store(path: Path) -> None:
         for what, wanted in measures.items():
             await paced(store, log, what, wanted)
         nursery.cancel_scope.cancel()
+
+
+def test_the_disk(tmp_path: Path) -> None:
+    print()
+    on_the_disk(tmp_path / "one.db")
+
+
+async def test_the_store(tmp_path: Path) -> None:
+    print()
+    await with_the_store(tmp_path / "two.db")
 
 
 def main() -> None:

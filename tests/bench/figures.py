@@ -60,3 +60,12 @@ class Figures:
         """The 99th percentile of many values, with the median and the greatest of them."""
         ends = f"p50 {_number(median(values))}, max {_number(max(values))}, n={len(values)}"
         self.row(f"{what}, p99", at(0.99, values), unit, bar, f"{ends}, {note}" if note else ends)
+
+    def rounds(
+        self, what: str, rounds: Sequence[Sequence[float]], unit: str, bar: float | None = None, note: str = ""
+    ) -> None:
+        """The 99th percentile of each of several rounds, and of these the median: one round may be disturbed."""
+        tails = [at(0.99, values) for values in rounds]
+        p50 = median([value for values in rounds for value in values])
+        said = f"p50 {_number(p50)}, p99 of each round {', '.join(map(_number, tails))}, n={sum(map(len, rounds))}"
+        self.row(f"{what}, p99", median(tails), unit, bar, f"{said}, {note}" if note else said)

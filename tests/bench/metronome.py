@@ -46,6 +46,7 @@ class Metronome:
 
     def _take(self, data: bytes) -> None:
         self._typed += data
+        self._write(".")  # like every program, it shows that it was typed at
         while b"\r" in self._typed:
             line, _, self._typed = self._typed.partition(b"\r")
             self._obey(_PASTE.sub(b"", line).decode("utf-8", "replace").split())
@@ -55,7 +56,7 @@ class Metronome:
         if words[:1] == ["/exit"]:
             sys.exit(0)
         if words[:1] == ["rest"] and self._order == "titles":
-            self._write(f"\x1b]0;{IDLE} {time.monotonic():.6f}\x07")
+            self._write(f"\x1b]0;{BUSY}\x07\x1b]0;{IDLE}\x07")  # a turn, if a short one
         self._order, self._beats, self._due = words[0], 0, None
         if self._order in ("titles", "lines"):
             self._every = float(words[1])

@@ -52,7 +52,8 @@ class Storm:
 
     async def _post(self, stream: trio.SocketStream, agent: dict[str, str], body: str) -> str:
         head = (
-            f"POST {agent['path']} HTTP/1.1\r\nHost: {self._orders['host']}\r\nAuthorization: Bearer {agent['token']}\r\n"
+            f"POST {agent['path']} HTTP/1.1\r\nHost: {self._orders['host']}\r\n"
+            f"Authorization: Bearer {agent['token']}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         await stream.send_all((head + body).encode())

@@ -24,6 +24,12 @@ BUSY, IDLE, ASKS = "⠂ Claude Code", "✳ Claude Code", "[ ! ] Action Required"
 STATUSES = {"busy": Meaning.BUSY, "idle": Meaning.IDLE, "waiting": Meaning.ASKING, "shell": Meaning.BACKGROUND}
 QUESTION_AGAIN = 6.0
 IDLE_NOTICE = 60.0
+UNSEEN = 2.5
+"""Seconds in which files are looked at that tell what nothing else does."""
+ANSWER = 0.1
+"""Seconds that a model takes at least for an answer."""
+MODEL = 1.2
+"""Seconds that the model takes before anything can come of what a hook told it."""
 FRAME = 0.96
 """Seconds between two pictures of the spinner in its title."""
 
@@ -55,6 +61,14 @@ class Turn:
     stopped: bool = False
     """By a person."""
     broke: bool = False
+    goes_on: bool = False
+    """Tasks of it went on when it ended."""
+    held_up: bool = False
+    """A hook of the user's own did not let it end."""
+    refused_at: float | None = None
+    """When a person refused what it asked; nothing but files, a little later, tells of that."""
+    unseen: bool = False
+    """Another turn began so soon after that that nothing has told of it."""
 
 
 class SimulatedCli:
@@ -85,8 +99,10 @@ class SimulatedCli:
         self._record: list[tuple[float, TurnEnd | None]] = [(0.0, None)]
         self._dialog = 0
         self._background = 0
+        self._held_until = self._began = 0.0
         self._title_says = ""
         self._titles_at = 0.0
+        self._print(b"\x1b[?2004h")
         self._say("idle")
 
     # --- time -----------------------------------------------------------------------------------------
@@ -167,13 +183,16 @@ class SimulatedCli:
             self._print(f"\x1b]0;{self._title_says}\x07".encode())
             self.later(FRAME, self._spin)
 
-    def _call(self, event: str, **facts: object) -> None:
+    def _call(self, event: str, at_most: float = 5.0, **facts: object) -> float:
+        """Call a hook; in how many seconds it has arrived."""
         if not self.listening and next(self._fates).copies != 2:
-            return
+            return 0.0
         fate = next(self._fates)
+        delay = min(fate.delay, at_most)
         told = {"hook_event_name": event, "prompt_id": f"turn-{self.turns[-1].number}" if self.turns else None, **facts}
         for copy in range(fate.copies):
-            self.later(fate.delay * (1 + copy), lambda: self._arrive(told))
+            self.later(delay * (1 + copy), lambda: self._arrive(told))
+        return delay * fate.copies
 
     def _arrive(self, told: Mapping[str, object]) -> None:
         self.delivered_at = self.now
@@ -184,14 +203,20 @@ class SimulatedCli:
     def act(self, name: str) -> None:
         """Do something, if it can be done now."""
         able = {
-            "prompt": ("idle", "background"), "tool": ("busy",), "ask": ("busy",), "yes": ("asking",), "no": ("asking",),
-            "esc": ("busy",), "done": ("busy",), "blocked": ("busy",), "fail": ("busy",), "leave": ("busy",),
-            "wake": ("idle", "background"),
+            "prompt": ("idle", "background"), "tool": ("busy",),
+            "ask": ("busy",), "yes": ("asking",), "no": ("asking",),
+            "esc": ("busy",), "done": ("busy",), "blocked": ("busy",), "fail": ("busy",),
+            "leave": ("busy",) if self._files else (), "wake": ("idle", "background"),
         }  # fmt: skip
-        if self.mode in able[name]:
+        too_soon = name in ("done", "fail") and self.now < self._began + ANSWER
+        if self.mode in able[name] and not too_soon and (name == "esc" or self.now >= self._held_until):
             getattr(self, f"_{name}")()
 
     def prompt(self, *, ours: bool) -> None:
+        last = self.turns[-1] if self.turns else None
+        if last is not None and last.refused_at is not None:
+            last.unseen = self.now < last.refused_at + UNSEEN
+        self._began = self.now
         self.turns.append(Turn(len(self.turns) + 1, ours))
         self.mode = "busy"
         self._record.append((self.now, TurnStopped()))
@@ -225,6 +250,7 @@ class SimulatedCli:
         self._call("PostToolUse", tool_name="Bash")
 
     def _no(self) -> None:
+        self.turns[-1].refused_at = self.now
         self._stop_turn()
 
     def _esc(self) -> None:
@@ -243,11 +269,13 @@ class SimulatedCli:
 
     def _blocked(self) -> None:
         """A hook of the user's own does not let the turn end."""
-        self._call("Stop", background_tasks=[{}] * self._background)
+        self.turns[-1].held_up = True
+        arrived = self._call("Stop", at_most=MODEL / 2, background_tasks=[{}] * self._background)
+        self._held_until = self.now + arrived + MODEL  # it goes on when all its hooks have answered
 
     def _done(self) -> None:
         self._call("Stop", background_tasks=[{}] * self._background)
-        self.turns[-1].ended = True
+        self.turns[-1].ended, self.turns[-1].goes_on = True, self._background > 0
         self._record.append((self.now, TurnDone()))
         self._rest(background_counts=True)
 

@@ -130,7 +130,18 @@ async def test_without_unicode_the_marks_are_ascii(desk: Desk) -> None:
 
 
 async def test_status_loads_nothing_that_the_daemon_needs(desk: Desk) -> None:
-    heavy = ["quart", "libtmux", "sqlalchemy", "textual", "trio", "anyio", "asyncio", "supervisor.daemon", "wsproto"]
+    heavy = [
+        "quart",
+        "httpx2",
+        "libtmux",
+        "sqlalchemy",
+        "textual",
+        "trio",
+        "anyio",
+        "asyncio",
+        "supervisor.daemon",
+        "wsproto",
+    ]
     program = (
         "import sys\nfrom clients.cli.main import main\n"
         f"assert main(['status']) == 0\nprint([name for name in {heavy} if name in sys.modules], file=sys.stderr)"

@@ -1,6 +1,6 @@
 """The one task that says what an agent is doing and types into its terminal."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import assert_never
 
 import structlog
@@ -18,6 +18,7 @@ from supervisor.actors.session.handle import (
     SessionHandle,
 )
 from supervisor.actors.session.mail import Mail
+from supervisor.actors.session.typist import Typist
 from supervisor.actors.session.watcher import Watcher
 from supervisor.actors.store import Store
 from supervisor.domain import signals
@@ -34,12 +35,6 @@ BACKEND_PAUSE = 0.5
 """Seconds until a backend that failed is asked again."""
 END_AGAIN = 5.0
 """Seconds after which an agent that could not be ended is tried to be ended again."""
-ECHO_WAIT = 3.0
-"""Seconds that a pasted text has to show up before Enter is pressed anyway.
-
-An Enter that comes in the same breath as a session's first paste is swallowed by some CLIs (Claude Code 2.1.197:
-5 of 16); once the paste is on the screen it was not (0 of 6).
-"""
 
 
 class SessionActor:
@@ -66,7 +61,7 @@ class SessionActor:
         self._clock = clock
         self._published = published
         self._wake = Bell()
-        self._grown = Bell()
+        self._typist = Typist(session, driver)
         self._inbox: Inbox[Message] = Inbox(f"session {agent.id}", 64, self._wake)
         self._mail = Mail()
         self._watcher = Watcher(session, driver, agent.conversation_id, clock, self._noted)
@@ -105,7 +100,7 @@ class SessionActor:
         while True:
             await self._session.changed()
             self._wake.ring()
-            self._grown.ring()
+            self._typist.grown.ring()
 
     async def _round(self, nursery: trio.Nursery) -> None:
         await self._wake.wait_until(self._watcher.next_look())
@@ -136,7 +131,7 @@ class SessionActor:
                     await self._commit_if_changed()
                     reply.give({})
                 case Interrupt(reply=reply):
-                    await self._bounded(self._session.press(*self._driver.interrupt_keys))
+                    await self._typist.press(*self._driver.interrupt_keys)
                     self._watcher.apply(signals.Interrupting(self._clock()))
                     self._watcher.untold.append(self._noted("agent.interrupted", by="person"))
                     await self._commit_if_changed()
@@ -149,12 +144,6 @@ class SessionActor:
                     reply.give(None)
                 case never:
                     assert_never(never)
-
-    async def _bounded(self, call: Awaitable[None]) -> None:
-        with trio.move_on_after(BACKEND_DEADLINE):
-            await call
-            return
-        raise BackendError(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
 
     # --- records ------------------------------------------------------------------------------------
 
@@ -254,7 +243,7 @@ class SessionActor:
     async def _type(self, delivery: Delivery) -> None:
         try:
             await self._clear_composer()
-            await self._paste(delivery.id, delivery.text)
+            await self._typist.paste(delivery.id, delivery.text)
             await self._submit(delivery)
         except SessionGone as gone:
             await self._refuse(delivery, gone.message)
@@ -268,47 +257,17 @@ class SessionActor:
         at other times what stands there is a person's."""
         state = self._activity.state
         unheard = isinstance(state, Idle) and state.proof.source is not Source.HOOK
-        if not unheard or self._activity.turns_ended == 0:
-            return
-        await self._clear()
-
-    async def _clear(self) -> None:
-        """Empty the composer, if there is something in it."""
-        if self._driver.clear_keys and self._driver.composer(await self._screen()):
-            await self._until_echo(self._session.press(*self._driver.clear_keys), lambda composer: not composer)
-
-    async def _paste(self, delivery_id: DeliveryId, text: str) -> None:
-        before = self._driver.composer(await self._screen()) if self._driver.clear_keys else None
-        await self._until_echo(self._session.type(delivery_id, text), lambda composer: composer not in (None, before))
-
-    async def _until_echo(self, typing: Awaitable[None], met: Callable[[str | None], bool]) -> None:
-        """Put something into the terminal and wait a while until the program shows it.
-
-        Where its composer is not known, anything that it prints then is taken for that.
-        """
-        before = self._session.end
-        await self._bounded(typing)
-        with trio.move_on_after(ECHO_WAIT):
-            while self._session.exit is None and self._session.lost is None:
-                if self._session.end != before:
-                    before = self._session.end
-                    if not self._driver.clear_keys or met(self._driver.composer(await self._screen())):
-                        return
-                await self._grown.wait()
-
-    async def _screen(self) -> str:
-        with trio.move_on_after(BACKEND_DEADLINE):
-            return await self._session.screen()
-        raise BackendError(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
+        if unheard and self._activity.turns_ended > 0:
+            await self._typist.clear()
 
     async def _submit(self, delivery: Delivery) -> None:
-        await self._bounded(self._session.submit(delivery.id))
+        await self._typist.enter(delivery.id)
         await self._entered(delivery)
 
     async def _entered(self, delivery: Delivery) -> None:
-        entered = evolve(delivery, state=DeliveryState.SUBMITTED, turns_before=self._activity.turns_ended)
         self._watcher.apply(signals.Entered(self._clock(), delivery.id))
         self._watcher.heard()
+        entered = evolve(delivery, state=DeliveryState.SUBMITTED, turns_before=self._activity.turns_ended)
         await self._commit_if_changed(entered, durable=True)
 
     async def _refuse(self, delivery: Delivery, reason: str) -> None:
@@ -327,6 +286,7 @@ class SessionActor:
         """The driver's own way out if the agent is idle, then the ladder, until the loop sees the agent go."""
         calm = isinstance(self._activity.state, Idle) and self._activity.turn_error is None  # else a dialog may be open
         if politely and self._driver.quit_text and calm:
+            await self._until_saved()
             with trio.move_on_after(self._driver.stop_grace):
                 await self._quit(self._driver.quit_text)
         while True:
@@ -338,12 +298,21 @@ class SessionActor:
                 await self._note("agent.end_failed", code=error.code, message=error.message)
                 await trio.sleep(END_AGAIN)
 
+    async def _until_saved(self) -> None:
+        conversation, activity = self._agent.conversation_id, self._activity
+        if conversation is not None and activity.turns_ended and not activity.interrupted:
+            await self._typist.until_saved(conversation)
+
     async def _quit(self, text: str) -> None:
+        """Type it and press Enter, but for what an earlier life of ours has done of that already."""
         quit_id = DeliveryId(f"{self._agent.id}.quit")
         try:
-            await self._clear()
-            await self._paste(quit_id, text)
-            await self._session.submit(quit_id)
+            stamps = await self._session.stamps()
+            if stamps.typed != quit_id:
+                await self._typist.clear()
+                await self._typist.paste(quit_id, text)
+            if stamps.submitted != quit_id:
+                await self._typist.enter(quit_id)
             await trio.sleep_forever()
         except OperatorError:
             return  # the ladder follows
@@ -361,6 +330,6 @@ class SessionActor:
 
 _MATERIAL = (
     "turns_ended", "title_speaks", "ready", "submission", "stalled",
-    "background", "turn_error", "limit_until", "interrupting", "interrupted",
+    "background", "turn_error", "limit_until", "interrupting", "interrupted", "turn", "ending",
 )  # fmt: skip
 """What of an activity is worth a commit; the rest is found again in the transcript."""

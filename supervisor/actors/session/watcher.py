@@ -10,8 +10,7 @@ from attrs import evolve
 from supervisor.actors.kit import Clock
 from supervisor.domain import looks, signals, terminal
 from supervisor.domain.activity import Entry, Value
-from supervisor.domain.agent import Activity, Asking, Meaning, Source, Starting
-from supervisor.domain.contradiction import title_is_believed
+from supervisor.domain.agent import Activity, Asking, Meaning, Running, Source, Starting
 from supervisor.domain.terminal import TerminalParser
 from supervisor.ports import AgentDriver, Session
 
@@ -45,8 +44,7 @@ class Watcher:
 
     def begin(self, activity: Activity) -> None:
         """Go on from a stored activity: the transcript is read from where it had been taken into account."""
-        missed = activity.hook_at is not None or self._driver.rules.status_file
-        self.activity = evolve(activity, hooks_missed=missed)
+        self.activity = evolve(activity, heard=False)  # hooks may have been missed
         self.untold = []
         self._parser = TerminalParser(activity.parser)
         self._heard = self._looked_at = trio.current_time()
@@ -165,30 +163,23 @@ class Watcher:
         busy = silent >= min(rules.idle_after, rules.reaction_within) and await self._session.busy_children()
         self.apply(signals.Quiet(self._clock(), silent, busy, shown))
         if busy:
-            self.heard()
-        if silent >= rules.stall_after:
+            self.heard()  # a long build is no stall
+        elif silent >= rules.stall_after:
             self.apply(signals.StallChecked(self._clock(), silent))
 
     async def _look_at_status(self, silent: float) -> None:
-        """What the CLI's own file says; where it says nothing yet, whether a known dialog is on the screen."""
+        """What the CLI's own files say; where they say nothing yet, whether a known dialog is on the screen."""
         found = self._driver.look(self._session.pid) if self._session.pid is not None else None
-        now = self._clock()
-        if isinstance(self.activity.state, Starting) or signals.asks_before_start(self.activity):
+        now, state = self._clock(), self.activity.state
+        if isinstance(state, Starting) or signals.asks_before_start(self.activity):
             await self._look_at_start(found, silent, now)
-        elif looks.at_dialog(self.activity) and found is not None:
-            self._conclude(found, now, signals.Looked(now, *found))
-        elif title_is_believed(self.activity, now, status_file=True):
-            if found is None or found[0] is self.activity.title_says:
-                self._conclude(found, now, signals.Settled(now))
-            else:
-                self.apply(signals.Looked(now, *found))
-
-    def _conclude(self, found: tuple[Meaning, str] | None, now: datetime, otherwise: signals.Signal) -> None:
-        """A turn of whose end no hook told has ended as the conversation says; where that is silent, `otherwise`."""
-        end = None
-        if found is not None and found[0] is Meaning.IDLE and self._conversation_id is not None:
-            end = self._driver.last_turn(self._conversation_id)
-        self.apply(signals.Recalled(now, end) if end is not None else otherwise)
+        elif found is None:
+            self.apply(signals.Settled(now))
+        else:
+            open_turn = isinstance(state, Running | Asking) or self.activity.ending is not None
+            rests = open_turn and found[0] in (Meaning.IDLE, Meaning.BACKGROUND)
+            recorded = self._driver.last_turn(self._conversation_id) if rests and self._conversation_id else None
+            self.apply(signals.Looked(now, *found, recorded))
 
     async def _look_at_start(self, found: tuple[Meaning, str] | None, silent: float, now: datetime) -> None:
         if found is None and silent < looks.PROMPT_LOOK:
@@ -196,8 +187,10 @@ class Watcher:
         question = self._driver.dialog(await self._session.screen())
         if question is not None:
             self.apply(signals.DialogSeen(now, question))
-        elif found is not None and found[0] is Meaning.IDLE:
+        elif found is not None and found[0] in (Meaning.IDLE, Meaning.BACKGROUND):
             self.apply(signals.BecameReady(now, found[1], Source.STATUS))
+        elif found is not None:
+            self.apply(signals.Looked(now, *found))
 
 
 def _differs(before: Activity, after: Activity) -> bool:

@@ -19,7 +19,12 @@ from supervisor.domain.hooks import TurnBroke, TurnDone, TurnEnd, TurnStopped
 STATUS_LIMIT: Final = 64 * 1024
 TAIL: Final = 256 * 1024
 """Bytes of a conversation's end in which its last turn's end is looked for."""
-STATUSES: Final = {"busy": Meaning.BUSY, "idle": Meaning.IDLE, "waiting": Meaning.ASKING}
+STATUSES: Final = {
+    "busy": Meaning.BUSY,
+    "idle": Meaning.IDLE,
+    "waiting": Meaning.ASKING,
+    "shell": Meaning.BACKGROUND,
+}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Json = dict[str, object]

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from attrs import evolve
+
 from supervisor.domain.hooks import (
     Asked,
     HookEvent,
@@ -37,35 +39,36 @@ SHOWN = 300
 
 def read_hook(payload: Mapping[str, object], now: datetime) -> HookEvent | None:
     """What a payload says; None for an event, or a form of one, that says nothing to us."""
+    turn = _text(payload, "prompt_id") or None
     match payload.get("hook_event_name"):
         case "SessionStart":
             return SessionBegan(_text(payload, "session_id") or None)
         case "UserPromptSubmit":
-            return PromptTaken()
+            return PromptTaken(turn)
         case "PreToolUse" | "PostToolUse" | "PostToolUseFailure":
-            return ToolUsed(_text(payload, "tool_name") or "a tool")
+            return ToolUsed(_text(payload, "tool_name") or "a tool", turn)
         case "PermissionRequest":
-            return Asked(_question(payload))
+            return Asked(_question(payload), turn=turn)
         case "Notification":
-            return _notification(payload)
+            return _notification(payload, turn)
         case "Stop":
             tasks = payload.get("background_tasks")
-            return TurnDone(len(tasks) if isinstance(tasks, list) else 0)
+            return TurnDone(len(tasks) if isinstance(tasks, list) else 0, turn)
         case "StopFailure":
             kind = _text(payload, "error") or "unknown"
-            return turn_broke(_text(payload, "last_assistant_message") or kind, kind, now)
+            return evolve(turn_broke(_text(payload, "last_assistant_message") or kind, kind, now), turn=turn)
         case "SessionEnd":
             return SessionEnded(_text(payload, "reason"))
         case _:
             return None
 
 
-def _notification(payload: Mapping[str, object]) -> HookEvent | None:
+def _notification(payload: Mapping[str, object], turn: str | None) -> HookEvent | None:
     match payload.get("notification_type"):
         case "permission_prompt":
-            return Asked(_text(payload, "message") or "Claude Code asks for permission.", reminder=True)
+            return Asked(_text(payload, "message") or "Claude Code asks for permission.", True, turn)
         case "idle_prompt":
-            return SaysIdle()
+            return SaysIdle(turn)
         case _:
             return None
 

@@ -1,12 +1,10 @@
 """What a daemon believes of an agent, against what is true: a simulated CLI, the real reading of all it says."""
 
-from collections.abc import Iterator
 from itertools import chain, repeat
 
-import pytest
 import trio
 from attrs import frozen
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -61,7 +59,7 @@ class Daemon:
         until = self.cli.now + seconds
         while True:
             look = self.watcher.next_look()
-            due = self.cli.now + look if look is not None else float("inf")
+            due = self.cli.now + look + 1e-4 if look is not None else float("inf")  # as no sleep ends too early
             moment = min(self.cli.next_event(), due, until)
             self._pass(moment)
             self.cli.happen()
@@ -80,6 +78,8 @@ class Daemon:
         before = self.activity
         while self.cli.hooks:
             await self.watcher.take_in()
+            self._check(before)
+            before = self.activity
             self.watcher.hear(self.cli.hooks.pop(0))
             self._check(before)
             before = self.activity
@@ -169,17 +169,21 @@ def simulate(acts: list[Act], fates: list[Fate], lags: Lags, *, strict: bool, fi
 
     trio.run(play, clock=clock)
     [daemon] = found
-    assert type(daemon.activity.state) is KINDS[cli.mode], (cli.mode, daemon.activity.state)
-    ended = sum(turn.ended for turn in cli.turns)
+    behind = daemon.activity.background and cli.turns[-1].held_up  # it was said to be over, and then stopped
+    error_told_late = not strict and cli.mode == "background" and daemon.activity.turn_error
+    if not behind and not error_told_late:
+        assert type(daemon.activity.state) is KINDS[cli.mode], (cli.mode, daemon.activity.state)
+    ended = sum(turn.ended and not (turn.goes_on or turn.held_up or turn.unseen) for turn in cli.turns)
     assert daemon.activity.turns_ended >= ended
-    if daemon.activity.interrupted:
-        assert cli.turns[-1].stopped
+    if daemon.activity.interrupted and (files or strict):  # without a record a lost hook is like none
+        assert [turn.stopped for turn in cli.turns if turn.ended][-1]
     if strict and cli.mode == "idle" and cli.turns:
-        assert daemon.activity.interrupted is cli.turns[-1].stopped
+        assert daemon.activity.interrupted is cli.turns[-1].stopped or cli.turns[-1].held_up
         assert (daemon.activity.turn_error is not None) is cli.turns[-1].broke
     busiest = max((sum(at <= other < at + 1 for other in daemon.looks) for at in daemon.looks), default=0)
     assert busiest <= 10
-    assert not [at for at in daemon.looks if at > cli.now - 1 and cli.mode == "idle"], "an idle agent is looked at"
+    idle = cli.mode == "idle" and not behind
+    assert not [at for at in daemon.looks if idle and at > cli.now - 1], "an idle agent is looked at"
     return daemon
 
 

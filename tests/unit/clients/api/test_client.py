@@ -11,6 +11,7 @@ import pytest
 from clients.api.blocking import drive
 from clients.api.client import Client, TicketText, connect
 from clients.api.errors import ApiError, BadAnswer, NoDaemon, Refused, TooSlow
+from clients.api.http import HttpTransport
 from clients.api.locate import Where, locate
 from supervisor.domain.views import Endpoint
 from supervisor.domain.wire import to_json
@@ -19,8 +20,8 @@ WHERE = Where("http://127.0.0.1:7008", "secret", Path("/state"))
 HEALTH = {"status": "ok", "version": "1", "directory_name": "state"}
 
 
-def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> httpx2.MockTransport:
-    return httpx2.MockTransport(answer)
+def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> HttpTransport:
+    return HttpTransport(httpx2.AsyncClient(transport=httpx2.MockTransport(answer), trust_env=False))
 
 
 async def ask(answer: Callable[[httpx2.Request], httpx2.Response]) -> object:

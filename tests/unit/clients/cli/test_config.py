@@ -41,7 +41,7 @@ def test_the_example_shows_the_defaults_truly() -> None:
     assert attrs.evolve(config.queue, driver=None, project=None) == default.queue
     assert config.sessions == default.sessions
     assert config.projects["app"] == configs.ProjectConfig(config.projects["app"].path)
-    assert attrs.evolve(config.drivers["claude"], quit=None) == configs.DriverConfig(("claude",))
+    assert attrs.evolve(config.drivers["claude"], quit=None, kind="command") == configs.DriverConfig(("claude",))
 
 
 @pytest.mark.parametrize("repository", [None, ".", ".."])

@@ -1,0 +1,125 @@
+"""What follows from an agent's terminal title. Pure.
+
+A title is weaker than a hook: where hooks speak, it is believed once it has contradicted them for a while. Where
+nothing else speaks, it is believed at once.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from attrs import evolve
+
+from supervisor.domain.agent import (
+    Activity,
+    Asking,
+    Exited,
+    Idle,
+    Lost,
+    Meaning,
+    Proof,
+    Running,
+    Source,
+    Starting,
+    TurnOver,
+)
+from supervisor.domain.contradiction import CONTRADICTION, HELD_UP, title_believed_at, title_is_believed, told_at
+from supervisor.domain.moves import (
+    at_work,
+    ended,
+    fresh,
+    other_end_counted,
+    reacted,
+    stopped,
+    to,
+    turn_over,
+    unanswered,
+)
+
+
+def titled(activity: Activity, text: str, meaning: Meaning | None, at: datetime, *, status_file: bool) -> Activity:
+    """The activity after a title. Where there is a `status_file`, that is asked before a title is believed."""
+    seen = evolve(activity, title=text)
+    if meaning is None:
+        return seen
+    if title_believed_at(activity, status_file) is not None and meaning is not activity.title_says:
+        seen = _changed(seen, meaning, Proof(at, Source.TITLE, text))
+    if meaning is not activity.title_says:
+        seen = evolve(seen, title_says=meaning, title_since=at)
+    if meaning is Meaning.BUSY:
+        seen = reacted(evolve(seen, title_speaks=True))
+    if meaning is Meaning.ASKING:
+        seen = evolve(seen, title_asks=True)
+    if title_believed_at(seen, status_file) is None:
+        return _believe(seen, meaning, Proof(at, Source.TITLE, text))
+    return seen if status_file else settled(seen, at, status_file=False)
+
+
+def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
+    """What another title tells where it is not believed at once: of an end that a hook told, or that none did."""
+    state, end, since = activity.state, activity.ending, activity.title_since
+    meanwhile = since is not None and since > state.proof.since
+    if meaning is Meaning.BUSY:
+        again = fresh(activity) if activity.background else activity
+        unheard = isinstance(state, Running) and meanwhile and not activity.background
+        return evolve(again, turns_ended=again.turns_ended + 1, turn=None, heard=False) if unheard else again
+    if meaning is not Meaning.IDLE:
+        return activity
+    at_once = end is not None and end.sure and not activity.held_up and proof.since < end.proof.since + HELD_UP
+    if end is not None and at_once and isinstance(state, Running):
+        return ended(activity, end)  # not at a dialog, where the title looks like this, too
+    if isinstance(state, Idle) and meanwhile and activity.title_says is Meaning.BUSY and end is None:
+        return evolve(activity, ending=TurnOver(proof, sure=False))  # of this turn no hook has told anything
+    return activity
+
+
+def settled(activity: Activity, at: datetime, *, status_file: bool) -> Activity:
+    """An interrupt fires no hook: a title that keeps contradicting the last hook is right in the end."""
+    if activity.ending is not None and activity.title_says not in (Meaning.BUSY, Meaning.ASKING):
+        return ended(activity, activity.ending) if at >= told_at(activity) + CONTRADICTION else activity
+    if not title_is_believed(activity, at, status_file) or activity.title_says is None:
+        return activity
+    proof = Proof(at, Source.TITLE, activity.title)
+    if activity.title_says is Meaning.IDLE:
+        return stopped(activity, proof)
+    return _believe(activity, activity.title_says, proof)
+
+
+def _believe(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
+    match meaning:
+        case Meaning.BUSY | Meaning.BACKGROUND:
+            return at_work(activity, proof)
+        case Meaning.ASKING:
+            return to(reacted(other_end_counted(activity)), Asking(proof, activity.title))
+        case Meaning.IDLE:
+            return _idle(activity, proof)
+        case never:
+            assert_never(never)
+
+
+def _idle(activity: Activity, proof: Proof) -> Activity:
+    """Idle is what any title without a mark means; only from one that has said busy does it tell something."""
+    if not activity.title_speaks:
+        return _asks_no_more(activity, proof) if isinstance(activity.state, Asking) else activity
+    match activity.state:
+        case Running() | Asking():
+            if unanswered(activity):
+                return activity  # the title from before our Enter: it says nothing about this prompt
+            return turn_over(activity, proof)
+        case Starting():
+            return to(evolve(activity, ready=True), Idle(proof))
+        case Idle() | Exited() | Lost():
+            return activity
+        case never:
+            assert_never(never)
+
+
+def _asks_no_more(activity: Activity, proof: Proof) -> Activity:
+    """Whoever was asked has answered; of a title that never says busy, silence tells when the work is done."""
+    if was_prompted(activity):
+        return to(activity, Running(proof))
+    return to(activity, Idle(proof) if activity.ready else Starting(proof))
+
+
+def was_prompted(activity: Activity) -> bool:
+    """Whether there is, or was, a turn."""
+    return activity.submission is not None or activity.turns_ended > 0
