@@ -107,15 +107,15 @@ async def test_random_kills(place: Place, request: pytest.FixtureRequest) -> Non
     print(f"{kills} random kills, seed {seed}")
     dice = random.Random(seed)
     names: list[str] = []
-    for count in range(kills):
+    for _ in range(kills):
         for _ in range(dice.choice((0, 1, 1, 2))):
             names.append(f"TASK-{len(names) + 1}")
             put(place, names[-1])
         await place.start()
         await trio.sleep(dice.expovariate(1 / 0.4))  # the moment of a random kill is the very thing that is random
         place.kill()
-        assert subprocess.run(["git", "fsck", "--no-dangling"], cwd=place.repo, check=False).returncode == 0, count
     await place.start()
     await place.until_over(*names, within=60 + 3 * len(names))
     await assert_all_true(place, names)
+    assert subprocess.run(["git", "fsck", "--no-dangling"], cwd=place.repo, check=False).returncode == 0
     assert await place.stop() == 0
