@@ -44,7 +44,7 @@ def show_settings(*, common: Common = COMMON) -> None:
 def check(*, common: Common = COMMON) -> int:
     """Check the configuration; every wrong key is named, with what would be right.
 
-    For example: operator config check --config ~/work/operator.toml
+    For example: operator config check --config ~/projects/operator.toml
     """
     path = configfile.find_config(common.config)
     wrong: dict[str, str] = {}

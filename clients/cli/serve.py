@@ -38,7 +38,7 @@ def serve(
 ) -> int:
     """Run the daemon in the foreground, until Ctrl-C or SIGTERM. Agents outlive it.
 
-    For example: operator serve --config ~/work/operator.toml
+    For example: operator serve --config ~/projects/operator.toml
     """
     path = configfile.find_config(config)
     loaded = configfile.load_config(path)

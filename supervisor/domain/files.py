@@ -90,8 +90,8 @@ def _no_longer_at_work(activity: Activity, behind: bool, end: TurnEnd | None, pr
         return activity  # one of the two lags
     told = activity.ending
     if told is not None:
-        held_up = proof.since >= told.proof.since + HELD_UP and isinstance(end, TurnStopped)
-        if (told.sure and not held_up) or end is None:
+        another = isinstance(end, TurnStopped) and _is_old(activity, told, proof)
+        if end is None or (told.sure and not another):
             return ended(activity, _with(told, behind))
         return _untold(evolve(other_end_counted(activity), ending=None), behind, end, proof)
     if unanswered(activity):
@@ -99,6 +99,13 @@ def _no_longer_at_work(activity: Activity, behind: bool, end: TurnEnd | None, pr
     if activity.background:
         return _behind(activity, behind, proof)
     return _untold(activity, behind, end, proof)
+
+
+def _is_old(activity: Activity, told: TurnOver, proof: Proof) -> bool:
+    """Whether an end was told so long before, or so long after, the agent came to rest that it may be another's."""
+    rested = activity.title_since
+    late = rested is not None and told.proof.since >= rested + STATUS_LAG
+    return late or proof.since >= told.proof.since + HELD_UP
 
 
 def _unseen(activity: Activity, told: TurnOver, behind: bool, end: TurnEnd | None, proof: Proof) -> Activity:

@@ -22,7 +22,14 @@ from supervisor.domain.agent import (
     Starting,
     TurnOver,
 )
-from supervisor.domain.contradiction import CONTRADICTION, HELD_UP, title_believed_at, title_is_believed, told_at
+from supervisor.domain.contradiction import (
+    CONTRADICTION,
+    HELD_UP,
+    STATUS_LAG,
+    title_believed_at,
+    title_is_believed,
+    told_at,
+)
 from supervisor.domain.moves import (
     at_work,
     ended,
@@ -59,6 +66,8 @@ def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
     state, end, since = activity.state, activity.ending, activity.title_since
     meanwhile = since is not None and since > state.proof.since
     if meaning is Meaning.BUSY:
+        if isinstance(state, Asking) and since is not None and since > state.proof.since - STATUS_LAG:
+            return at_work(activity, proof)  # the dialog came, and has gone
         again = fresh(activity) if activity.background else activity
         unheard = isinstance(state, Running) and meanwhile and not activity.background
         return evolve(again, turns_ended=again.turns_ended + 1, turn=None, heard=False) if unheard else again
@@ -67,8 +76,8 @@ def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
     at_once = end is not None and end.sure and not activity.held_up and proof.since < end.proof.since + HELD_UP
     if end is not None and at_once and isinstance(state, Running):
         return ended(activity, end)  # not at a dialog, where the title looks like this, too
-    if isinstance(state, Idle) and meanwhile and activity.title_says is Meaning.BUSY and end is None:
-        return evolve(activity, ending=TurnOver(proof, sure=False))  # of this turn no hook has told anything
+    if isinstance(state, Idle) and meanwhile and activity.title_says is Meaning.BUSY:
+        return evolve(other_end_counted(activity), ending=TurnOver(proof, sure=False))  # no hook has told of this turn
     return activity
 
 

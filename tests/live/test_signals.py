@@ -485,6 +485,7 @@ async def test_a_storm_of_hooks_is_absorbed() -> None:
         async with agents.at_work(*names) as stranger:
             calm, *stormy = [f"{name}~1" for name in names]
             taken = hook("UserPromptSubmit", prompt="p", prompt_id="one")  # else it shows no reaction meanwhile
+            agents.write_status(agents.pids()[calm], "busy")
             await stranger.post(agents.signals(calm), json=taken, headers=bearer(agents.token_of(calm)))
             before = (await agents.states())[calm]
             assert agents.daemon is not None
@@ -556,20 +557,21 @@ async def test_the_history_tells_each_state_with_its_source_and_evidence(agents:
             hook("StopFailure", last_assistant_message="API Error: 500", prompt_id="one"),
         ):
             await stranger.post(agents.signals(ONE), json=payload, headers=headers)
+        agents.write_status(agents.pids()[ONE], "idle")
+        await agents.until(lambda event: event["kind"] == "agent.idle" and "API Error" in event["data"]["evidence"])
         expected = [
             ("asking", "hook", QUESTION),
-            ("running", "hook", "it uses Bash"),
             ("idle", "hook", "its turn ended with an error: API Error: 500"),
         ]
         told = (await agents.get(f"/agents/{ONE}/history"))["states"]
-        assert proofs(told)[-3:] == expected
+        assert [each for each in proofs(told) if each[0] != "running"][-2:] == expected
         assert [each["since"] for each in told] == sorted(each["since"] for each in told)
         shown = subprocess.run(
             [sys.executable, "-m", "clients.cli.main", "agent", "history", "TASK-1", "--json",
              "--state-dir", str(agents.state)],
             cwd=ROOT, env=agents.env, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        assert proofs(json.loads(shown.stdout)["states"])[-3:] == expected
+        assert json.loads(shown.stdout)["states"] == told
         agents.kill()
         await agents.start()
         again = (await agents.get(f"/agents/{ONE}/history"))["states"]
