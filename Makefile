@@ -27,7 +27,7 @@ setup: ## make the environment in .cache/venv (every target below does)
 demo: setup ## see Operator at work with a rehearsal agent (KEEP=1 keeps it up, ASK=1 lets you decide)
 	@$(BIN)/operator demo
 
-test: lint types imports pytest agents ## lint, types, imports, then all tests, those with real agent CLIs too (WORKERS=2)
+test: lint types imports pytest ## lint, types, imports, then all tests (WORKERS=2 for parallel ones); the real CLIs: agents
 
 fix: setup ## format, and repair what ruff can repair
 	@$(BIN)/ruff check --fix-only --quiet .
