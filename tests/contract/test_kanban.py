@@ -20,6 +20,9 @@ from supervisor.domain.errors import BoardError
 from supervisor.domain.ids import TicketId
 from supervisor.domain.ticket import BoardState, BoardTicket, BoardWrite, Pull, WriteKind
 from supervisor.ports import Conflicted, Edit, KanbanProvider, NewTicket, Written
+from tests.contract.boards_github import github_issues, github_project
+from tests.contract.boards_jira import jira_bench
+from tests.contract.boards_linear import linear_bench
 
 PATIENCE = 10.0
 
@@ -101,7 +104,13 @@ async def local(tmp_path: Path) -> AsyncIterator[Bench]:
     yield LocalBench(root)
 
 
-BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"local": local}
+BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
+    "local": local,
+    "jira": jira_bench,
+    "linear": linear_bench,
+    "github issues": github_issues,
+    "github project": github_project,
+}
 
 
 @pytest.fixture(params=list(BENCHES))

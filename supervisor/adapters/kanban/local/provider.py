@@ -1,8 +1,9 @@
 """The local board: a folder of Markdown files, one thread at a time, never the loop's own."""
 
 import errno
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +29,7 @@ from supervisor.adapters.kanban.local.frontmatter import (
 from supervisor.adapters.kanban.local.names import file_name, is_ticket_file
 from supervisor.adapters.kanban.local.rules import QUEUE, Place, Target, target_of
 from supervisor.adapters.kanban.local.watch import Changes
-from supervisor.domain.errors import BoardError, BoardPayload, BoardStatus, BoardTransport
+from supervisor.domain.errors import BoardAuth, BoardError, BoardPayload, BoardStatus, BoardTransport
 from supervisor.domain.ids import TicketId, is_ticket_id
 from supervisor.domain.ticket import BoardTicket, BoardWrite, Pull, Unnamed
 from supervisor.ports import Conflicted, Edit, NewTicket, WriteResult, Written
@@ -89,6 +90,9 @@ class LocalBoard:
     async def edit(self, external_id: str, edit: Edit) -> None:
         """Raises BoardStatus if the ticket is gone, BoardPayload if its file cannot be changed that way."""
         await self._do(partial(self._edit, external_id, edit))
+
+    def heard(self, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        raise BoardAuth(f"{self.name} is a folder, which sends no webhooks")
 
     def changes(self) -> AsyncIterator[None]:
         return Changes(self._root)

@@ -61,5 +61,7 @@ def target_of(kind: WriteKind, column: str, status: str) -> Target | str:
         case WriteKind.REQUEUED:
             ended_here = status == "done" or status in _CANCELLED
             return str(closed) if closed and not ended_here else Target(QUEUE, "queued")
+        case WriteKind.NOTED:
+            return Target(column, status, only_if_there=True)
         case never:
             assert_never(never)
