@@ -4,19 +4,25 @@ Whoever waits in line while the disk works is served by the next transaction: th
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
+import structlog
 import trio
 from attrs import field, frozen
 
-from supervisor.actors.kit import Inbox, Reply, ask
+from supervisor.actors.kit import Clock, Inbox, Reply, ask
 from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.errors import ActorGone, StoreError
 from supervisor.domain.ids import Seq
+from supervisor.domain.retention import Retention
 from supervisor.ports import Disk, R, Record
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
+
 IN_LINE: Final = 256
 """Requests that wait, and at most as many in one transaction; further askers wait for a place."""
 READERS: Final = 2
@@ -24,6 +30,12 @@ ANSWER_WITHIN: Final = 30.0
 """Seconds an asker waits: a disk that writes back much else may take long, and nothing is gained by giving up."""
 DRAIN_WITHIN: Final = 2.0
 """Seconds to store what is still in line when the store is stopped."""
+PRUNED_AT_ONCE: Final = 100
+"""Rows of each kind in one transaction, for which a commit may have to wait."""
+PRUNE_EVERY: Final = 300.0
+"""Seconds between two searches for what need not be kept any longer."""
+PRUNE_PAUSE: Final = 0.05
+"""Seconds between two batches of it."""
 
 Listener = Callable[[Sequence[Recorded]], None]
 
@@ -104,6 +116,17 @@ class Store:
         """The oldest and the newest `seq` on the disk; (1, 0) when there are none. Raises StoreError."""
         self._oldest, newest = await self._read(self._disk.head)
         return self._oldest, newest
+
+    async def prune(self, keep: Retention, now: datetime) -> bool:
+        """Delete a few records and entries that need not be kept; False when there are none. Raises StoreError.
+
+        Commits that come meanwhile wait for these few, and no longer.
+        """
+        prune = partial(self._disk.prune, keep, now, PRUNED_AT_ONCE)
+        pruned = await trio.to_thread.run_sync(prune, limiter=self._writer, abandon_on_cancel=True)
+        if pruned:
+            await self.bounds()
+        return pruned > 0
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Raises StoreError when the disk cannot be opened.
@@ -199,3 +222,20 @@ class Store:
         left, self._left = self._left, []
         for request in left:
             request.reply.fail(ActorGone("the store ended before it came to the request"))
+
+
+async def prune_for_ever(
+    store: Store, keep: Retention, clock: Clock, every: float = PRUNE_EVERY, pause: float = PRUNE_PAUSE
+) -> None:
+    """Delete what need not be kept any longer, now and then and a little at a time, so that nobody notices.
+
+    A kill leaves what was not deleted yet to the next round.
+    """
+    wait = every
+    while True:
+        await trio.sleep(wait)
+        try:
+            wait = pause if await store.prune(keep, clock()) else every
+        except StoreError as error:
+            log.warning("not pruned", code=error.code, reason=error.message)
+            wait = every

@@ -2,15 +2,18 @@
 
 from functools import partial
 from http import HTTPStatus
+from typing import cast
 from urllib.parse import unquote
 
 import structlog
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter
 
-from supervisor.web import activity, agents, collections, queue, signals, status, tickets
-from supervisor.web.glue import JSON, Reply, Route, Sent, explained, refused, serve
+from supervisor.web import activity, agents, collections, queue, reviews, signals, status, tickets
+from supervisor.web.asgi import Asgi
+from supervisor.web.glue import ALWAYS, JSON, PLACEHOLDER, WHO, Reply, Route, Sent, explained, refused, serve
 from supervisor.web.house import Gate
 from supervisor.web.keys import HEADER, Asked, Keys
 from supervisor.web.openapi import PREFIX, with_pages
@@ -19,7 +22,7 @@ from supervisor.web.security import Security
 
 BODY_LIMIT = 2 * 1024 * 1024
 BODY_DEADLINE = 20.0
-_ALLOWED_HEADERS = f"Authorization, Content-Type, {HEADER}"
+_ALLOWED_HEADERS = f"Authorization, Content-Type, {HEADER}, {WHO}"
 _SHOWN_HEADERS = "X-Offset, Retry-After"
 
 log = structlog.get_logger()
@@ -35,9 +38,12 @@ def create_app(gate: Gate, security: Security) -> QuartTrio:
         BACKGROUND_TASK_SHUTDOWN_TIMEOUT=None,
     )
     app.url_map.merge_slashes = False
-    nouns = (status, queue, tickets, agents, signals, collections, activity)
+    app.url_map.converters["deep"] = _Deep
+    nouns = (status, queue, tickets, agents, reviews, signals, collections, activity)
     routes = [route for noun in nouns for route in noun.routes]
     _Edge(app, gate, security).install(with_pages(routes, gate.about.version))
+    inner = cast(Asgi, app.asgi_app)
+    app.asgi_app = signals.plain_first(inner, gate, security)  # type: ignore[assignment, method-assign]  # Quart's way
     return app
 
 
@@ -54,7 +60,7 @@ class _Edge:
     def install(self, routes: tuple[Route, ...]) -> None:
         for route in routes:
             self._app.add_url_rule(
-                PREFIX + route.path.replace("{", "<string:").replace("}", ">"),
+                PREFIX + _rule(route),
                 endpoint=route.name,
                 view_func=partial(self._view, route),
                 methods=[route.method],
@@ -71,7 +77,8 @@ class _Edge:
         body = await request.get_data(cache=False, as_text=False, parse_form_data=False) if route.mutates else b""
         parts = {name: unquote(value) for name, value in parameters.items()}
         authorization = request.headers.get("Authorization")
-        sent = Sent(parts, tuple(request.args.items(multi=True)), body, authorization)
+        person = ", ".join(request.headers.getlist(WHO)) if WHO in request.headers else None
+        sent = Sent(parts, tuple(request.args.items(multi=True)), body, authorization, person)
         key = request.headers.get(HEADER)
         if key is None or not route.mutates or not route.token:  # what checks no token here is told no kept answer
             return _response(await serve(route, self._gate, sent))
@@ -113,9 +120,7 @@ class _Edge:
         if origin is not None and answer.status_code != HTTPStatus.FORBIDDEN:
             answer.headers["Access-Control-Allow-Origin"] = origin
             answer.headers["Access-Control-Expose-Headers"] = _SHOWN_HEADERS
-        answer.headers["Vary"] = "Origin"
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers.update(ALWAYS)
         self._gate.requests[_method(request.method), request.endpoint or "none", answer.status_code] += 1
         return answer
 
@@ -129,6 +134,18 @@ class _Edge:
     async def _error(self, error: Exception) -> Response:
         log.error("request failed", where=request.endpoint, exc_info=error)
         return _response(refused(INTERNAL))
+
+
+class _Deep(BaseConverter):
+    """What may hold slashes, and line ends: a file's name."""
+
+    part_isolating = False
+    regex = r"[^/][\s\S]*?"
+
+
+def _rule(route: Route) -> str:
+    """The route's path as the framework writes it."""
+    return PLACEHOLDER.sub(lambda found: f"<{'deep' if found[1] in route.deep else 'string'}:{found[1]}>", route.path)
 
 
 _FRAMEWORK = {

@@ -4,6 +4,8 @@ hypercorn's own loop has neither a bound on connections nor a fence around one, 
 sockets, and shields writes without a deadline, so that one client that stops reading stops the shutdown.
 """
 
+import math
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
 
@@ -11,11 +13,12 @@ import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
+from hypercorn.trio.worker_context import TrioSingleTask, WorkerContext
+from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState, TaskGroup
+from hypercorn.typing import Event as Signal
 from quart_trio import QuartTrio
 
 from supervisor.web.asgi import Asgi, drained, http_only, slashes_kept
@@ -32,16 +35,69 @@ GRACE = 0.8
 CONNECTIONS = 1000
 
 
+class _Idle(TrioSingleTask):
+    """When a connection was idle for too long: one task and a deadline that moves, for all requests on it.
+
+    hypercorn's own starts a task after each request, which costs more than the request's parsing, and leaves the
+    last one alone with a connection that its client has closed.
+    """
+
+    def __init__(self) -> None:
+        self._patience = trio.CancelScope()
+        self._watched = False
+        self._idle = False
+
+    async def restart(self, task_group: TaskGroup, action: Callable[[], Awaitable[None]]) -> None:
+        self._idle = True
+        self._patience.deadline = trio.current_time() + KEEP_ALIVE
+        if not self._watched:
+            self._watched = True
+            task_group.spawn(action)
+
+    async def stop(self) -> None:
+        self._idle = False
+        self._patience.deadline = math.inf
+
+    def end(self) -> None:
+        """The connection is over."""
+        self._idle = False
+        self._patience.cancel()
+
+    async def over(self, terminated: Signal) -> bool:
+        """Wait until it was idle for too long, or is idle when all is to end; False if it ends otherwise."""
+        with self._patience:
+            await terminated.wait()
+        return self._idle
+
+
 class _Connection(TCPServer):
     """One connection, whose writes end: in time, at cancellation, or with the connection."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.idle_task: _Idle = _Idle()
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        self.idle_task.end()  # its client is gone; so is the connection, once no answer is under way
+
+    async def _idle_timeout(self) -> None:
+        if await self.idle_task.over(self.context.terminated):
+            with trio.move_on_after(CLOSE_DEADLINE, shield=True):
+                await self._initiate_server_close()
+
     async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, Updated):
+            await super().protocol_send(event)  # suspends nowhere
+            return
         if not isinstance(event, RawData):
-            # The end of a request cancels the very task that says so here. Unshielded, its connection would neither
-            # be closed nor time out, and the next request on it would hang.
+            # The end of a request cancels the very task that says so here. Unshielded, its connection would not
+            # be closed, and the next request on it would hang.
             with trio.move_on_after(CLOSE_DEADLINE, shield=True):
                 await super().protocol_send(event)
             return
+        if not event.data:
+            return  # the end of an answer whose length was told
         async with self.send_lock:
             sent = False
             try:

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,6 +106,33 @@ async def test_a_full_event_queue_loses_no_wakeup(tmp_path: Path) -> None:
         with trio.fail_after(10):
             await last.wait()
         nursery.cancel_scope.cancel()
+
+
+async def test_nobody_waits_while_a_transcript_is_trimmed(tmp_path: Path) -> None:
+    began, let_go = threading.Event(), threading.Event()
+
+    def slow(descriptor: int, offset: int, length: int) -> None:
+        began.set()
+        let_go.wait(20)
+
+    transcripts = Transcripts(tmp_path, LIMIT, slow)
+    flooded, other = (transcripts.watch(AgentId(name), lambda: None) for name in "ab")
+    for transcript in (flooded, other):
+        transcript.create()
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(transcripts.run)
+            append(flooded, b"x" * 2 * LIMIT)
+            await trio.to_thread.run_sync(began.wait, 5)
+            heard = trio.Event()
+            other.changed = heard.set
+            append(other, b"news")
+            with trio.fail_after(5):
+                await heard.wait()
+            let_go.set()
+            nursery.cancel_scope.cancel()
+    finally:
+        let_go.set()
 
 
 def append(transcript: Transcript, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
-from supervisor.adapters.storage import sqlite
+from supervisor.adapters.storage import pruning, sqlite
 from supervisor.adapters.storage.tables import (
     HEAD,
     KEY,
@@ -27,6 +27,7 @@ from supervisor.adapters.storage.tables import (
 from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.errors import Invalid, StoreError, StoreTooNew
 from supervisor.domain.ids import AgentId, Seq, TicketId
+from supervisor.domain.retention import Retention
 from supervisor.domain.wire import READ_ERRORS, from_json, iso, to_json
 from supervisor.ports import Disk, R, Record
 
@@ -118,6 +119,15 @@ class SqlDisk(Disk):
                     _put(writer, KINDS[kind], changed)
                 if told:
                     writer.execute(_INSERT_ENTRIES, told)
+
+    def prune(self, keep: Retention, now: datetime, limit: int) -> int:
+        writer = self._writer
+        if writer is None:
+            raise _closed()
+        with sqlite.translated(self._path):
+            sqlite.set_durable(writer, False)
+            with writer.begin():
+                return pruning.prune(writer, keep, now, limit)
 
     def head(self) -> tuple[Seq, Seq]:
         oldest, newest = func.min(entries.c.seq), func.max(entries.c.seq)

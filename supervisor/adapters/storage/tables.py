@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 
 from supervisor.domain.agent import Activity, Agent, Delivery
-from supervisor.domain.steps import Progress
+from supervisor.domain.phases import Progress
+from supervisor.domain.review import Review, key_of
 from supervisor.domain.ticket import BoardWrite, Body, CollectionState, Ticket
 from supervisor.domain.wire import to_json
 from supervisor.ports import R, Setting
@@ -146,6 +147,27 @@ _PROGRESS = Kind(
     ),
     lambda progress: {"agent_id": progress.agent_id, "ticket_id": progress.ticket_id},
 )
+_REVIEWS = Kind(
+    Review,
+    _table(
+        "reviews",
+        "id",
+        Column("ticket_id", Text, nullable=False),
+        Column("agent_id", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("told", Boolean, nullable=False),
+        Index("reviews_by_ticket", "ticket_id"),
+        Index("reviews_by_agent", "agent_id"),
+        Index("reviews_by_status", "status", "told"),
+    ),
+    lambda review: {
+        "id": key_of(review.id),
+        "ticket_id": review.ticket_id,
+        "agent_id": review.agent_id,
+        "status": review.status,
+        "told": review.told,
+    },
+)
 _WRITES = Kind(
     BoardWrite,
     _table(
@@ -175,6 +197,7 @@ KINDS: Final[Mapping[type[object], Kind[Any]]] = {
         _ACTIVITIES,
         _DELIVERIES,
         _PROGRESS,
+        _REVIEWS,
         _WRITES,
         _COLLECTIONS,
         _SETTINGS,

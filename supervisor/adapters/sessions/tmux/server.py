@@ -18,13 +18,14 @@ from attrs import frozen
 from libtmux.common import has_gte_version
 from libtmux.exc import LibTmuxException
 
+from supervisor.adapters.sessions.processes import look_at
 from supervisor.adapters.sessions.tmux.control import ServerId
 from supervisor.adapters.sessions.tmux.launch import write_private
-from supervisor.adapters.sessions.tmux.processes import look_at
 from supervisor.domain.errors import BackendError
 
 HUB: Final = "hub"
 """The session our own client is attached to. No agent runs in it."""
+_RECORD: Final = "tmux.json"
 _OLDEST: Final = "3.3"
 _DEADLINE: Final = 5.0
 _REOPEN_TRIES: Final = 50
@@ -48,6 +49,11 @@ class _Record:
     def lives(self) -> bool:
         process = look_at(self.pid) if self.pid else None
         return process is not None and process.alive and process.start == self.start
+
+
+def was_used(state_dir: Path) -> bool:
+    """Whether agents of a state directory were ever in a tmux server."""
+    return (state_dir / _RECORD).exists()
 
 
 def directory_hash(state_dir: Path) -> str:
@@ -219,7 +225,7 @@ class TmuxServer:
 
     @property
     def _record_file(self) -> Path:
-        return self._state_dir / "tmux.json"
+        return self._state_dir / _RECORD
 
     def _recall(self) -> _Record | None:
         try:

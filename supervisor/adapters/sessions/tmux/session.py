@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import trio
 
-from supervisor.adapters.sessions.tmux import processes
+from supervisor.adapters.sessions import processes
 from supervisor.adapters.sessions.tmux.control import Block, ControlClient
 from supervisor.adapters.sessions.tmux.language import command, literal, literal_with_time, sequence, when
 from supervisor.adapters.sessions.tmux.launch import write_private
@@ -131,8 +131,9 @@ class TmuxSession:
             DeliveryId(unquote(typed)) if typed else None, DeliveryId(unquote(submitted)) if submitted else None
         )
 
-    async def screen(self) -> str:
-        blocks = await self._run(command("capture-pane", "-p", "-J", "-t", self.pane.id))
+    async def screen(self, *, styled: bool = False) -> str:
+        style = ["-e"] if styled else []
+        blocks = await self._run(command("capture-pane", "-p", "-J", *style, "-t", self.pane.id))
         return "\n".join(row.rstrip() for row in blocks[0].rows).rstrip("\n")
 
     async def resize(self, columns: int, rows: int) -> None:

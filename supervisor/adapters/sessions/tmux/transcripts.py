@@ -181,6 +181,9 @@ class Transcripts:
         self._limit = limit
         self._punch = punch
         self._watched: dict[str, Transcript] = {}
+        self._long: set[Transcript] = set()
+        """Those that are to be trimmed."""
+        self._grown = trio.Event()
 
     def watch(self, agent_id: AgentId, changed: Callable[[], None]) -> Transcript:
         """An agent's transcript; `changed` is called when something was appended to it."""
@@ -210,14 +213,16 @@ class Transcripts:
             ) from error
         with inotify:
             inotify.add_watch(self._folder, Mask.MODIFY)
-            task_status.started()
-            await self._tend(list(self._watched.values()))
-            while True:
-                await trio.lowlevel.wait_readable(inotify.fd)
-                # To the last one: those it has taken from the kernel already make nothing readable.
-                while events := list(itertools.islice(inotify, _EVENTS_AT_ONCE)):
-                    await self._tend(self._named(events))
-                    await trio.lowlevel.checkpoint()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._trim_for_ever)
+                task_status.started()
+                self._tend(list(self._watched.values()))
+                while True:
+                    await trio.lowlevel.wait_readable(inotify.fd)
+                    # To the last one: those it has taken from the kernel already make nothing readable.
+                    while events := list(itertools.islice(inotify, _EVENTS_AT_ONCE)):
+                        self._tend(self._named(events))
+                        await trio.lowlevel.checkpoint()
 
     def _named(self, events: Iterable[Event]) -> list[Transcript]:
         names: set[str] = set()
@@ -228,10 +233,23 @@ class Transcripts:
                 names.add(str(event.name))
         return [self._watched[name] for name in names if name in self._watched]
 
-    async def _tend(self, transcripts: Iterable[Transcript]) -> None:
+    def _tend(self, transcripts: Iterable[Transcript]) -> None:
         for transcript in transcripts:
             transcript.changed()
             if transcript.too_long:
+                self._long.add(transcript)
+                self._grown.set()
+
+    async def _trim_for_ever(self) -> None:
+        """In a task of its own: a file system may write a file out before it frees a part of it, and meanwhile
+        nobody else's news may wait."""
+        while True:
+            await self._grown.wait()
+            self._grown = trio.Event()
+            long, self._long = self._long, set()
+            for transcript in long:
+                if self._watched.get(transcript.path.name) is not transcript:
+                    continue  # forgotten meanwhile
                 try:
                     await trio.to_thread.run_sync(transcript.trim)
                 except OSError as error:  # its next output tries again

@@ -53,6 +53,7 @@ def upgrade() -> None:
         Column("data", Text, nullable=False),
     )
     op.create_index("progress_by_ticket", "progress", ["ticket_id"])
+    _reviews()
     op.create_table(
         "writes",
         Column("id", Text, primary_key=True),
@@ -69,3 +70,18 @@ def upgrade() -> None:
         ("settings", "name"),
     ):
         op.create_table(name, Column(key, Text, primary_key=True), Column("data", Text, nullable=False))
+
+
+def _reviews() -> None:
+    op.create_table(
+        "reviews",
+        Column("id", Text, primary_key=True),
+        Column("ticket_id", Text, nullable=False),
+        Column("agent_id", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("told", Boolean, nullable=False),
+        Column("data", Text, nullable=False),
+    )
+    op.create_index("reviews_by_ticket", "reviews", ["ticket_id"])
+    op.create_index("reviews_by_agent", "reviews", ["agent_id"])
+    op.create_index("reviews_by_status", "reviews", ["status", "told"])
