@@ -5,6 +5,7 @@ Deadlines are the caller's. An adapter raises the errors of `domain.errors` that
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,8 +17,10 @@ from supervisor.domain.agent import Activity, Agent, Delivery, ExitStatus, Meani
 from supervisor.domain.hooks import HookEvent, TurnEnd
 from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
 from supervisor.domain.issue_type import Step
+from supervisor.domain.phases import Progress
+from supervisor.domain.retention import Retention
+from supervisor.domain.review import Artifact, Decision, Question, Request, Review
 from supervisor.domain.signals import Rules
-from supervisor.domain.steps import Progress
 from supervisor.domain.ticket import BoardTicket, BoardWrite, Body, CollectionState, Pull, Ticket, Unnamed
 
 # --- the store's disk -------------------------------------------------------------------------------
@@ -31,7 +34,7 @@ class Setting:
     value: str
 
 
-Record = Ticket | Body | Agent | Activity | Delivery | Progress | BoardWrite | CollectionState | Setting
+Record = Ticket | Body | Agent | Activity | Delivery | Progress | Review | BoardWrite | CollectionState | Setting
 R = TypeVar("R", bound=Record)
 
 
@@ -66,6 +69,12 @@ class Disk(Protocol):
 
     def entries(self, after: Seq, limit: int, wanted: Filter) -> list[Recorded]:
         """At most `limit` entries with a greater `seq`, in order."""
+
+    def prune(self, keep: Retention, now: datetime, limit: int) -> int:
+        """Delete what need not be kept: at most `limit` of each kind, the oldest entries first. How many they were.
+
+        For one thread at a time, as `commit`. Raises a StoreError, and then has deleted nothing.
+        """
 
 
 # --- sessions ---------------------------------------------------------------------------------------
@@ -143,8 +152,8 @@ class Session(Protocol):
     async def press(self, *keys: str) -> None:
         """Press named keys, in tmux's notation: `Escape`, `C-c`, `Enter`."""
 
-    async def screen(self) -> str:
-        """What the terminal shows, as text."""
+    async def screen(self, *, styled: bool = False) -> str:
+        """What the terminal shows, as text; `styled`: with the SGR sequences that it is shown in."""
 
     async def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size; ignored while a person's own terminal is attached."""
@@ -242,6 +251,34 @@ class AgentDriver(Protocol):
     def dialog(self, screen: str) -> str | None:
         """The question of a dialog that no hook or title tells of, such as a first-run one; None if none is known."""
 
+    def read_request(self, payload: Mapping[str, object]) -> Request | None:
+        """What a hook's payload asks a person, if its answer can decide that; None for any other. Untrusted."""
+
+    def questions(self, request: Request) -> tuple[Question, ...]:
+        """What a request of kind `question` asks."""
+
+    def plan_text(self, request: Request) -> str:
+        """The plan that a request of kind `plan` proposes."""
+
+    def answer(self, request: Request, decision: Decision, mode: str | None) -> dict[str, object]:
+        """A hook's answer that carries the decision out; empty where the CLI is to ask at its terminal alone.
+
+        `mode`: the permission mode that an approved plan is carried out in; None: the CLI's own choice.
+        """
+
+    def mode_after_plan(self, wanted: str | None) -> str | None:
+        """The permission mode that the CLI is in after a plan was approved with `mode=wanted`."""
+
+    def keys_for(self, request: Request, decision: Decision, screen: str) -> tuple[str, ...] | None:
+        """What to press at the dialog on the screen to carry the decision out; None unless the dialog is certainly
+        the request's. A reason is told by a prompt afterwards."""
+
+    def was_told(self, conversation_id: str, text: str) -> bool | None:
+        """Whether the conversation's record holds a text; None where there is no record."""
+
+    has_modes: bool
+    """Whether a permission mode means something to the CLI, so that another one needs another start."""
+
     def look(self, pid: int) -> tuple[Meaning, str] | None:
         """What the CLI's own status file says of a process, with the words it says it in; None where there is none."""
 
@@ -252,7 +289,10 @@ class AgentDriver(Protocol):
         """
 
     def composer(self, screen: str) -> str | None:
-        """The text where the CLI's prompts are typed; None if the screen shows no such place, or none is known."""
+        """The text where the CLI's prompts are typed, by a styled screen; a suggestion of the CLI's own is no text.
+
+        None if the screen shows no such place, or none is known.
+        """
 
 
 # --- boards -----------------------------------------------------------------------------------------
@@ -341,6 +381,13 @@ class KanbanProvider(Protocol):
     async def edit(self, external_id: str, edit: Edit) -> None:
         """Change a record's own text."""
 
+    def heard(self, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check a webhook's signature over its raw body, and its age; header names are in lower case.
+
+        What it says is never data: it only wakes a pull. Raises BoardAuth where it is not the board's, or not fresh,
+        and where no webhook is configured.
+        """
+
     def changes(self) -> AsyncIterator[None]:
         """One item each time the board may have changed, coalesced; ends never. May yield nothing for ever."""
 
@@ -393,8 +440,44 @@ class Workspaces(Protocol):
     async def diff(self, workspace: Workspace) -> str:
         """A patch of everything since the base, untracked files included, leaving the agent's index untouched."""
 
+    async def artifacts(self, workspace: Workspace, globs: Sequence[str]) -> tuple[Artifact, ...]:
+        """The files inside the worktree that a glob matches, with type by content and size; an HTML or text file that
+        holds nothing but an http or https address stands for that page."""
+
+    async def read(self, workspace: Workspace, name: str, limit: int) -> bytes:
+        """A file's content. Raises WorkspaceError if it is larger than `limit` bytes, no plain file, or not inside."""
+
+    async def stat(self, workspace: Workspace) -> str:
+        """A diff stat of everything since the base, untracked files included, at most 200 lines."""
+
     async def clean(self, project: str, ticket_id: TicketId, workspace: Workspace) -> Exported:
         """Remove worktree and branch; what is not merged is exported first."""
+
+
+@frozen
+class PullRequest:
+    """A branch that was offered for merging."""
+
+    url: str
+    number: int
+
+
+class PullState(StrEnum):
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"
+    """Without merging."""
+
+
+class PullRequests(Protocol):
+    """Offers a ticket's branch for merging. Raises PullRequestError."""
+
+    async def open(self, project: str, workspace: Workspace, title: str, body: str) -> PullRequest | None:
+        """Push the branch and open a pull request for it, or find the one that is open; None where the project has
+        none configured. Idempotent."""
+
+    async def state(self, project: str, pull: PullRequest) -> PullState:
+        """What has become of it."""
 
 
 class Prompts(Protocol):

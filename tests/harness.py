@@ -36,7 +36,7 @@ max_agents = {max_agents}
 retry_base = "200ms"
 
 [sessions]
-backend = "tmux"
+backend = "{backend}"
 
 [projects.repo]
 path = "repo"
@@ -61,7 +61,9 @@ idle_after = "3s"
 class Place:
     """A throw-away workspace: a repository, a board, a configuration, a HOME. Nothing of it outlives `close`."""
 
-    def __init__(self, *, max_agents: int = 3, driver: str = REHEARSAL_DRIVER, extra: str = "") -> None:
+    def __init__(
+        self, *, max_agents: int = 3, driver: str = REHEARSAL_DRIVER, extra: str = "", backend: str = "tmux"
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix=MARK, dir="/tmp"))  # short: socket paths are limited
         self.state = self.root / "state"
         self.board = self.root / "board"
@@ -81,6 +83,7 @@ class Place:
         }
         self._make_repo()
         self.config = self.root / "operator.toml"
+        self._backend = backend
         self.configure(max_agents=max_agents, driver=driver, extra=extra)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.url = self.stream_url = self.token = ""
@@ -88,7 +91,7 @@ class Place:
 
     def configure(self, *, max_agents: int = 3, driver: str = REHEARSAL_DRIVER, extra: str = "") -> None:
         """Write the configuration: `driver` is its part about agents, `extra` what comes at its end."""
-        self.config.write_text(CONFIG.format(max_agents=max_agents, driver=driver) + extra)
+        self.config.write_text(CONFIG.format(max_agents=max_agents, driver=driver, backend=self._backend) + extra)
 
     def _make_repo(self) -> None:
         (self.repo / "README.md").write_text("# A project\n")
@@ -263,9 +266,21 @@ class Place:
             self.kill()
         for path in self.tmux_sockets():
             _end_server(path)
-        for pid in self.agent_pids():
+        for pid in [*self.host_pids(), *self.agent_pids()]:
             _end(pid)
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def host_pids(self) -> list[int]:
+        """The pty hosts that are there. A number may by now mean another process only if its host ended just before."""
+        records = [json.loads(path.read_text()) for path in self.state.glob("hosts/*/record")]
+        found = []
+        for record in records:
+            try:
+                if b"ptyhost" in Path(f"/proc/{record['host']}/cmdline").read_bytes():
+                    found.append(int(record["host"]))
+            except OSError:
+                continue
+        return found
 
     def agent_pids(self) -> list[int]:
         """Processes that still work for this place: those whose environment names its journals."""

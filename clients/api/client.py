@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from clients.api.errors import BadAnswer, NoDaemon, Refused, TooSlow
 from clients.api.locate import START_HINT, Where
+from clients.api.person import login
 from clients.api.transport import Answer, Late, Transport, TransportError, Unanswered, Unreachable
 from supervisor.domain import views
 from supervisor.domain.wire import READ_ERRORS, from_json, problems_of
@@ -226,6 +227,37 @@ class Client:
         """An agent's states with their proofs."""
         return await self._get(f"/agents/{_part(agent)}/history", views.History)
 
+    # --- reviews ------------------------------------------------------------------------------------
+
+    async def reviews(
+        self, status: str | None = None, ticket: str | None = None, limit: int | None = None
+    ) -> views.ReviewList:
+        """What people are to decide, or have decided, newest first."""
+        return await self._get("/reviews", views.ReviewList, {"status": status, "ticket": ticket, "limit": limit})
+
+    async def review(self, review: int) -> views.ReviewView:
+        """One review with all that it is about."""
+        return await self._get(f"/reviews/{review}", views.ReviewView)
+
+    async def artifact(self, review: int, name: str) -> bytes:
+        """A file that a review is about."""
+        path = "/".join(map(_part, name.split("/")))
+        return await self._send("GET", f"/reviews/{review}/artifacts/{path}", wait=ACT)
+
+    async def approve(self, target: str, review: int | None = None) -> views.VerdictView:
+        """Approve what an agent, or a ticket's agent, waits for; `review` names it."""
+        return await self._post(f"/agents/{_part(target)}/approve", views.VerdictView, _of(review))
+
+    async def reject(self, target: str, reason: str, review: int | None = None) -> views.VerdictView:
+        """Reject it; the agent is told why."""
+        body = {"reason": reason, **_of(review)}
+        return await self._post(f"/agents/{_part(target)}/reject", views.VerdictView, body)
+
+    async def answer(self, target: str, answers: Mapping[str, str], review: int | None = None) -> views.VerdictView:
+        """Answer its question: by the questions' texts or numbers, or by `""` the only one."""
+        body = {"answers": dict(answers), **_of(review)}
+        return await self._post(f"/agents/{_part(target)}/answer", views.VerdictView, body)
+
     # --- the one door -------------------------------------------------------------------------------
 
     async def _get(self, path: str, kind: type[T], params: Mapping[str, Any] | None = None) -> T:
@@ -280,6 +312,10 @@ def _part(name: str) -> str:
     return quote(name, safe="~") if name.strip(".") else quote(name, safe="").replace(".", "%2E")
 
 
+def _of(review: int | None) -> dict[str, object]:
+    return {} if review is None else {"review_id": review}
+
+
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "replace")
 
@@ -329,7 +365,8 @@ def _texts(given: object) -> dict[str, str]:
 
 def headers(where: Where) -> dict[str, str]:
     """What each request says about us."""
-    return {"authorization": f"Bearer {where.token}"} if where.token else {}
+    said = {"x-operator-user": name} if (name := login()) else {}
+    return said | ({"authorization": f"Bearer {where.token}"} if where.token else {})
 
 
 @asynccontextmanager

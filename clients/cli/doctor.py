@@ -71,9 +71,9 @@ def doctor(*, common: Common = COMMON) -> int:
 def examine(common: Common) -> Iterator[Check]:
     """All checks, one after the other."""
     yield python()
-    yield tmux()
-    yield git()
     checked, config = configuration(common)
+    yield tmux(config.sessions.backend)
+    yield git()
     yield checked
     try:
         folder = state_dir(common)
@@ -102,8 +102,10 @@ def python() -> Check:
     return Check("python", "ok", f"Python {version}, {sys.executable}")
 
 
-def tmux() -> Check:
+def tmux(backend: str) -> Check:
     path = shutil.which("tmux")
+    if backend == "vscode" or (backend == "auto" and path is None):
+        return Check("tmux", "ok", "tmux is not needed: each agent has a pty host of its own.")
     if path is None:
         return Check("tmux", "fail", "tmux is not on PATH.", "sudo apt-get install tmux")
     said = version_of(path, "-V")

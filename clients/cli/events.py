@@ -36,9 +36,19 @@ def fact(event: EventView) -> str:
     """What happened, in words: `running`, `step started`, `needs you`."""
     noun, _, happened = clean(event.kind).partition(".")
     words = happened.replace("_", " ")
+    if noun == "review":
+        return _reviewed(event, words)
     if noun in ("ticket", "agent") and event.ticket is not None:
         return f"agent {words}" if noun == "agent" and happened in _AMBIGUOUS else words
     return f"{noun} {words}" if event.ticket or event.agent else words
+
+
+def _reviewed(event: EventView, words: str) -> str:
+    """`plan review opened`, `permission asked`, `question answered`."""
+    kind = clean(str(event.data.get("kind") or ""))
+    if kind in ("permission", "question"):
+        return f"{kind} {'asked' if words == 'opened' else words}"
+    return f"{kind} review {words}".strip()
 
 
 _AMBIGUOUS = ("planned", "prepared", "retired", "forgotten", "ending", "starting", "exited", "lost")
@@ -48,12 +58,17 @@ _AMBIGUOUS = ("planned", "prepared", "retired", "forgotten", "ending", "starting
 def mark(event: EventView) -> marks.Mark:
     """The mark of the state that an entry brings."""
     noun, _, happened = event.kind.partition(".")
+    if noun == "review":
+        opened = marks.of_review(str(event.data.get("kind")))
+        return opened if happened == "opened" else marks.VERDICTS.get(happened, marks.NONE)
     known = {"ticket": marks.TICKETS, "agent": marks.AGENTS}.get(noun, {})
     return _MARKS.get(event.kind) or known.get(happened) or marks.NONE
 
 
 def _details(event: EventView) -> Iterator[str]:
     told = {name: value for name, value in event.data.items() if _says_something(event.kind, name, value)}
+    if event.kind.startswith("review.") and "title" in told:
+        yield str(told.pop("title"))
     for name in _PLAIN:
         if name in told:
             yield str(told[name])
@@ -64,7 +79,9 @@ def _details(event: EventView) -> Iterator[str]:
 
 def _says_something(kind: str, name: str, value: Value) -> bool:
     if name == "title":
-        return kind == "ticket.created"  # known from there on
+        return kind in ("ticket.created", "review.opened")  # known from there on
+    if name == "kind" and kind.startswith("review."):
+        return False  # it is a part of the fact
     if name in _COUNTS and value == 0:
         return False
     return value is not None and value is not False and value != ""

@@ -47,12 +47,23 @@ AGENTS = {
     "awaiting_review": REVIEW,
     "lost": LOST,
 }
+VERDICTS = {
+    "approved": DONE,
+    "answered": DONE,
+    "rejected": CANCELLED,
+    "superseded": NONE,
+}
 TYPES = {"FEAT": "cyan", "FIX": "red", "TASK": "green", "SPIKE": "magenta", "INV": "yellow"}
 
 
 def of_ticket(status: str) -> Mark:
     """The mark of a ticket's status; an unknown one is a word too."""
     return TICKETS.get(status, LOST)
+
+
+def of_review(kind: str) -> Mark:
+    """The mark of what waits for a verdict: to be looked at, or only a word."""
+    return REVIEW if kind in ("plan", "visual", "pr") else NEEDS_YOU
 
 
 def of_agent(agent: AgentView) -> Mark:

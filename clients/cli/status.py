@@ -10,10 +10,20 @@ from clients.cli.options import COMMON, Common, ask, show
 from clients.cli.terminal import Terminal
 from clients.cli.text import clean, columns_of, width
 from clients.cli.times import clock, since, until
-from supervisor.domain.views import AgentList, AgentView, CollectionView, Kanban, StatusView, TicketPage, TicketView
+from supervisor.domain.views import (
+    AgentList,
+    AgentView,
+    CollectionView,
+    Kanban,
+    ReviewView,
+    StatusView,
+    TicketPage,
+    TicketView,
+)
 
 _NEXT = 5
 _FULL_WIDTH = 100
+_REVIEWS = 200
 
 
 @frozen
@@ -26,6 +36,8 @@ class Glance:
     kanban: Kanban
     parked: TicketPage | None = None
     """The newest of those that wait for something, if there are any."""
+    reviews: tuple[ReviewView, ...] = ()
+    """Those that are pending."""
 
 
 def status(*, common: Common = COMMON) -> None:
@@ -44,7 +56,8 @@ async def look(client: Client) -> Glance:
     """Read all of it."""
     now = await client.status()
     parked = await client.tickets("parked", limit=_NEXT) if now.counts.parked else None
-    return Glance(client.where.url, now, await client.active_agents(), await client.kanban(), parked)
+    reviews = (await client.reviews("pending", limit=_REVIEWS)).reviews
+    return Glance(client.where.url, now, await client.active_agents(), await client.kanban(), parked, reviews)
 
 
 def render(glance: Glance, now: datetime, out: Terminal) -> str:
@@ -109,20 +122,64 @@ def _warnings(status: StatusView, out: Terminal) -> str:
 
 
 def _needs_you(glance: Glance, now: datetime, out: Terminal) -> str:
-    waiting = [agent for agent in glance.agents.agents if agent.needs is not None]
-    if not waiting:
-        return f"{out.paint('strong', 'NEEDS YOU')}   nothing\n"
-    rows = [
-        [
-            agent.ticket_id,
-            agent.state.name.replace("_", " "),
-            since(agent.state.since, now),
-            clean(agent.needs or ""),
-            f"operator attach {agent.ticket_id}",
-        ]
+    """What is to be decided, and whoever waits without a question of its own; who has waited longest is first."""
+    asked = {review.agent_id for review in glance.reviews}
+    waiting = [agent for agent in glance.agents.agents if agent.needs is not None and agent.id not in asked]
+    known = {ticket.id: ticket.title for ticket in glance.kanban.awaiting}
+    drivers = {agent.id: agent.driver for agent in glance.agents.agents}
+    found = [
+        (
+            review.opened_at,
+            marks.of_review(review.kind),
+            [
+                review.ticket_id,
+                review.kind,
+                since(review.opened_at, now),
+                clean(_asked(review, known.get(review.ticket_id), drivers.get(review.agent_id))),
+                _decided_by(review),
+            ],
+        )
+        for review in glance.reviews
+    ]
+    found += [
+        (
+            agent.state.since,
+            marks.NEEDS_YOU,
+            [
+                agent.ticket_id,
+                agent.state.name.replace("_", " "),
+                since(agent.state.since, now),
+                clean(agent.needs or ""),
+                f"operator attach {agent.ticket_id}",
+            ],
+        )
         for agent in waiting
     ]
-    return _table("NEEDS YOU", rows, [marks.NEEDS_YOU] * len(waiting), out)
+    if not found:
+        return f"{out.paint('strong', 'NEEDS YOU')}   nothing\n"
+    found.sort(key=lambda each: (each[0], each[2]))
+    return _table("NEEDS YOU", [cells for _, _, cells in found], [sign for _, sign, _ in found], out)
+
+
+def _asked(review: ReviewView, ticket: str | None, driver: str | None) -> str:
+    """What it is about: the ticket where there is something to look at, else what is asked."""
+    if review.kind == "permission" and review.command is not None:
+        return f"{driver or 'the agent'} wants: {review.command}"
+    if review.kind in ("permission", "question"):
+        return review.title
+    return ticket or review.title
+
+
+def _decided_by(review: ReviewView) -> str:
+    """The command that decides it, or shows what is to be read first."""
+    match review.kind:
+        case "permission":
+            # Named, so that nobody allows what came after the page was drawn.
+            return f"operator approve {review.ticket_id} --review {review.id}"
+        case "question":
+            return f"operator answer {review.ticket_id}"
+        case _:
+            return f"operator review show {review.id}"
 
 
 def _running(glance: Glance, now: datetime, out: Terminal) -> str:

@@ -1,17 +1,13 @@
 """`operator ticket`: add, list, show and change tickets. What ends or starts them is in `ticket_acts.py`."""
 
-import os
-import shlex
-import subprocess
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from clients.api.client import Client, TicketText
 from clients.cli import marks
+from clients.cli.editor import edited
 from clients.cli.events import line
 from clients.cli.options import COMMON, CliError, Common, ask, read_text, show
 from clients.cli.terminal import Terminal
@@ -135,7 +131,7 @@ def edit(
     )
     if text == TicketText():
         known = ask(common, lambda client: client.ticket(ref))
-        text = edited(known)
+        text = parted(edited(f"# {known.title}\n\n{known.body}", f"{known.id}.md"), known)
         if text == TicketText():
             show(common, known, lambda _: f"{known.id} is as it was.")
             return
@@ -148,20 +144,6 @@ async def _read(client: Client, ref: str) -> tuple[TicketDetail, list[EventView]
     ticket = await client.ticket(ref)
     page = await client.activity(limit=1000, ticket=ticket.id)
     return ticket, list(page.events[-_HISTORY:])
-
-
-def edited(ticket: TicketDetail) -> TicketText:
-    """What a person makes of title and text in an editor; empty if nothing changed. Raises CliError."""
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    with tempfile.TemporaryDirectory(prefix="operator-edit-") as folder:
-        draft = Path(folder) / f"{ticket.id}.md"
-        draft.write_text(f"# {ticket.title}\n\n{ticket.body}", "utf-8")
-        try:
-            subprocess.run([*editor, str(draft)], check=True)
-            text = draft.read_text("utf-8")
-        except (OSError, UnicodeDecodeError, subprocess.CalledProcessError) as error:
-            raise CliError(f"The editor {editor[0]} failed: {error}.", "Nothing was changed.") from None
-    return parted(text, ticket)
 
 
 def parted(text: str, ticket: TicketDetail) -> TicketText:

@@ -30,6 +30,18 @@ def date(at: datetime, now: datetime) -> str:
     return text if local.year == now.astimezone().year else f"{text} {local.year}"
 
 
+def size(count: int) -> str:
+    """Bytes: `812 B`, `4.2 kB`, `42 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    unit, scale = next(((name, scale) for name, scale in _UNITS if count < 999.5 * scale), _UNITS[-1])
+    amount = count / scale
+    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
+
+
+_UNITS = (("kB", 10**3), ("MB", 10**6), ("GB", 10**9))
+
+
 def clock(at: datetime) -> str:
     """`14:06`, local."""
     return f"{at.astimezone():%H:%M}"

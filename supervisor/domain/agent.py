@@ -175,6 +175,10 @@ class Activity:
     """The last turn was stopped by a person."""
     heard: bool = False
     """Hooks told of the turn's beginning and have been heard ever since: its end without one tells something."""
+    plans_taken: int = 0
+    """How many plans that it proposed were accepted, by a hook's answer or at the terminal."""
+    plan_calls: tuple[str, ...] = ()
+    """The CLI's names for the last of those: what is told twice is counted once."""
     ready: bool = False
     """It can take a pasted prompt."""
     submission: Submission | None = None
@@ -245,6 +249,8 @@ class Agent:
     branch: str | None = None
     base: str | None = None
     """The commit its branch began at."""
+    permission_mode: str | None = None
+    """The mode that its step asks for; None: the driver's own."""
     conversation_id: str | None = None
     session_id: str | None = None
     """The backend's own name for the session."""
@@ -285,4 +291,4 @@ class Delivery:
     turns_before: int = 0
     """How many turns had ended when Enter was pressed: the turn it began is over when there are more."""
     origin: str = "step"
-    """`step`, `nudge` or `person`."""
+    """`step`, `nudge`, `review` or `person`."""

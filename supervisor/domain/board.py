@@ -33,7 +33,7 @@ STATE_AFTER: dict[WriteKind, BoardState] = {
     WriteKind.DONE: BoardState.DONE,
     WriteKind.CANCELLED: BoardState.CANCELLED,
 }
-"""Where a board stands once a write is done."""
+"""Where a board stands once a write is done; a kind that is not here moves nothing."""
 
 
 @frozen

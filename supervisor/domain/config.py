@@ -4,8 +4,12 @@ from typing import Literal
 
 from attrs import Factory, field, frozen, validators
 
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.durations import Duration
-from supervisor.domain.issue_type import BUILT_IN, IssueType, Mode, Step
+from supervisor.domain.issue_type import IssueType, Mode, Step
+from supervisor.domain.review import ReviewKind
+
+WriteName = Literal["started", "awaiting", "requeued", "done", "failed", "cancelled"]
 
 _POSITIVE = validators.optional(validators.ge(1))
 
@@ -35,7 +39,8 @@ class QueueConfig:
 
 @frozen
 class SessionsConfig:
-    backend: Literal["auto", "tmux"] = "auto"
+    backend: Literal["auto", "tmux", "vscode"] = "auto"
+    """auto: tmux where it is installed, else vscode."""
     keep_sessions: Duration = Duration(24 * 3600.0)
     columns: int = field(default=200, validator=[validators.ge(20), validators.le(1000)])
     rows: int = field(default=50, validator=[validators.ge(5), validators.le(500)])
@@ -52,6 +57,10 @@ class ProjectConfig:
     setup: str | None = None
     """A shell command run once in each new worktree."""
     setup_timeout: Duration = Duration(600.0)
+    pull_requests: Literal["none", "gh"] = "none"
+    """How a finished branch is offered for merging: not at all, or by the `gh` command, which must be logged in."""
+    remote: str = "origin"
+    """Where branches are pushed for pull requests."""
     copy: tuple[str, ...] = ()
     """Files copied from the repository's own folder, such as `.env`."""
     max_agents: int | None = field(default=None, validator=_POSITIVE)
@@ -77,8 +86,35 @@ class DriverConfig:
 
 @frozen
 class CollectionConfig:
-    provider: Literal["local"]
-    path: str
+    """Which of the boards' keys are needed depends on the provider: `config_reader` says it."""
+
+    provider: Literal["local", "jira", "linear", "github"]
+    path: str = ""
+    """local: the folder."""
+    base_url: str | None = None
+    """Where the provider is; needed for jira. Plain http is for loopback only."""
+    email: str | None = None
+    """jira: whose API token it is."""
+    key: str | None = None
+    """jira: the project's key, such as ENG."""
+    team: str | None = None
+    """linear: the team's key."""
+    repo: str | None = None
+    """github: `owner/name`, for its plain issues."""
+    board: str | None = None
+    """github: `owner/7`, for project 7 of a user or an organization."""
+    token_env: str | None = None
+    """The environment variable that holds the token; default: the provider's usual one."""
+    token_file: str | None = None
+    """A file of mode 0600 that holds the token."""
+    webhook_secret_env: str | None = None
+    """The environment variable that holds the webhook's secret; without it no webhook is heard."""
+    states: dict[WriteName, str] = Factory(dict)
+    """What the board's own states are called: `started = "In Progress"`; the rest is found by its category."""
+    types: dict[str, str] = Factory(dict)
+    """Issue types by the board's own type or label: `Bug = "FIX"`."""
+    full_every: Duration = Duration(6 * 3600.0)
+    """How often everything is read, not only what changed: so a deletion is noticed."""
     project: str | None = None
     driver: str | None = None
     type: str | None = None
@@ -97,6 +133,24 @@ class StepConfig:
     artifacts: tuple[str, ...] = ()
     max_turns: int = field(default=3, validator=validators.ge(1))
     permission_mode: str | None = None
+    review: Literal["plan", "visual", "pr"] | None = None
+    on_reject: str | None = None
+    max_time: Duration | None = None
+
+
+@frozen
+class PermissionRule:
+    """What an agent may do, or not, without asking a person. Of the rules that fit, one that denies wins."""
+
+    action: Literal["allow", "deny"]
+    tool: str = "*"
+    """The tool's name, as its CLI calls it; `*` and `?` stand for other characters."""
+    pattern: str = "*"
+    """What it would run, write or fetch. To allow a shell command it must fit as a whole, and not join others to it."""
+    driver: str | None = None
+    """Only for agents of this driver."""
+    reason: str = ""
+    """What an agent is told when it is denied."""
 
 
 @frozen
@@ -124,6 +178,7 @@ class Config:
     drivers: dict[str, DriverConfig] = Factory(dict)
     collections: dict[str, CollectionConfig] = Factory(dict)
     types: dict[str, TypeConfig] = Factory(dict)
+    permissions: tuple[PermissionRule, ...] = ()
 
 
 def issue_types(config: Config) -> dict[str, IssueType]:
@@ -134,7 +189,17 @@ def issue_types(config: Config) -> dict[str, IssueType]:
 def _issue_type(name: str, given: TypeConfig) -> IssueType:
     known = BUILT_IN.get(name, BUILT_IN["SPIKE" if given.mode is Mode.PAIRED else "TASK"])
     steps = tuple(
-        Step(step.name, step.prompt, step.artifacts, step.max_turns, step.permission_mode) for step in given.steps
+        Step(
+            step.name,
+            step.prompt,
+            step.artifacts,
+            step.max_turns,
+            step.permission_mode,
+            ReviewKind(step.review) if step.review is not None else None,
+            step.on_reject,
+            step.max_time,
+        )
+        for step in given.steps
     )
     return IssueType(
         name=name,

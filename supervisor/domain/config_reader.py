@@ -11,6 +11,8 @@ import attrs
 
 from supervisor.domain.config import Config, issue_types
 from supervisor.domain.errors import ConfigError
+from supervisor.domain.issue_type import Mode
+from supervisor.domain.review import REASON_LIMIT
 from supervisor.domain.wire import READ_ERRORS, fields_of, from_plain, problems_of
 
 
@@ -120,6 +122,7 @@ def _contradictions(config: Config) -> Iterable[tuple[str, str]]:
     yield from _wrong_drivers(config)
     yield from _wrong_collections(config)
     yield from _wrong_types(config)
+    yield from _wrong_permissions(config)
 
 
 def _references(config: Config) -> Iterable[tuple[str, str | None, str | None]]:
@@ -167,3 +170,26 @@ def _wrong_types(config: Config) -> Iterable[tuple[str, str]]:
                 yield f"{where}.name", f'"{step.name}" is the name of another step, too'
             if not step.prompt.strip():
                 yield f"{where}.prompt", "is empty: there would be nothing to type"
+            if step.on_reject is not None and step.on_reject not in names:
+                yield f"{where}.on_reject", f'there is no step "{step.on_reject}"; there are {", ".join(names)}'
+            if step.on_reject is not None and step.review is None:
+                yield f"{where}.on_reject", "means nothing without review"
+            if step.review == "visual" and not step.artifacts:
+                yield f"{where}.artifacts", "is empty: a visual review shows what matches its globs"
+            if step.review is not None and given.mode is Mode.PAIRED:
+                yield f"{where}.review", "means nothing in a paired type: the person at the terminal decides"
+
+
+def _wrong_permissions(config: Config) -> Iterable[tuple[str, str]]:
+    """A tool may have any name: CLIs and their plug-ins have others than are known here."""
+    for index, rule in enumerate(config.permissions):
+        where = f"permissions[{index}]"
+        for name in ("tool", "pattern"):
+            if not getattr(rule, name).strip():
+                yield f"{where}.{name}", "is empty: it would fit nothing; leave it out to fit everything"
+        if rule.driver is not None and rule.driver not in config.drivers:
+            yield f"{where}.driver", f"there is no [drivers.{rule.driver}]"
+        if len(rule.reason) > REASON_LIMIT:
+            yield f"{where}.reason", f"is longer than {REASON_LIMIT} characters"
+        if rule.reason and rule.action == "allow":
+            yield f"{where}.reason", "is told to an agent that is denied something: an allowing rule has none"

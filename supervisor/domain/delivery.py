@@ -17,6 +17,21 @@ def pasteable(text: str) -> str:
     return _NO_TEXT.sub("\ufffd", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
+HELD = "waits: a person has typed at its terminal"
+"""Why a text is not typed yet that the agent could take: it would be added to theirs."""
+CUT = 200
+"""Characters, but for white space, of a text's end that tell which text it is."""
+
+
+def is_put_back(composer: str, text: str) -> bool:
+    """Whether a composer holds just this text, which was entered before: a CLI puts back what is stopped early.
+
+    It is wrapped there, and of a long one the screen may show only the end.
+    """
+    shown, whole = "".join(composer.split()), "".join(text.split())
+    return shown == whole or (len(shown) >= CUT and whole.endswith(shown))
+
+
 def outcome_of(delivery: Delivery, activity: Activity) -> Delivery | None:
     """What an entered prompt has become, as far as the agent's state proves it; None while nothing does."""
     if delivery.state is not DeliveryState.SUBMITTED:

@@ -57,6 +57,30 @@ class NotEligible(Conflict):
     code = "not_eligible"
 
 
+class AlreadyDecided(Conflict):
+    """The review has its verdict; `data` has its `review_id`, `status`, `by` and `at`."""
+
+    code = "already_decided"
+
+
+class NoReview(Conflict):
+    """Nothing of the agent's waits for a verdict."""
+
+    code = "no_review"
+
+
+class StaleReview(Conflict):
+    """The review that is named is not the agent's."""
+
+    code = "stale_review"
+
+
+class AnswerAtTerminal(Conflict):
+    """The hook that asked is gone, and the dialog on the agent's screen cannot be told for certain."""
+
+    code = "answer_at_terminal"
+
+
 class Invalid(OperatorError):
     """The input cannot be read; `fields` has one sentence for each wrong field."""
 
@@ -143,6 +167,12 @@ class WorkspaceError(OperatorError):
     """A worktree could not be made, set up, read or removed."""
 
     code = "workspace_failed"
+
+
+class PullRequestError(OperatorError):
+    """A branch could not be pushed, or its pull request not be opened or read."""
+
+    code = "pull_request_failed"
 
 
 class DriverError(OperatorError):

@@ -27,21 +27,26 @@ from supervisor.domain.hooks import TurnBroke, TurnDone, TurnEnd, TurnStopped
 from supervisor.domain.moves import (
     at_work,
     ended,
-    fresh,
     other_end_counted,
     reacted,
     stopped,
     to,
     turn_over,
     unanswered,
+    without_tasks,
 )
 
 OPEN_DIALOG = "A dialog is open at its terminal."
 
 
-def looked(activity: Activity, meaning: Meaning, evidence: str, end: TurnEnd | None, at: datetime) -> Activity:
-    """The activity after a look. `end`: how the last turn ended by the record, where the file says that it did."""
-    if at < told_at(activity) + STATUS_LAG:
+def looked(
+    activity: Activity, meaning: Meaning, evidence: str, end: TurnEnd | None, at: datetime, *, newer: bool
+) -> Activity:
+    """The activity after a look. `end`: how the last turn ended by the record, where the file says that it did.
+
+    `newer`: the file cannot lag behind what was heard last.
+    """
+    if at < told_at(activity) + STATUS_LAG and not newer:
         return activity
     proof = Proof(at, Source.STATUS, evidence)
     match meaning:
@@ -58,15 +63,12 @@ def looked(activity: Activity, meaning: Meaning, evidence: str, end: TurnEnd | N
 def _busy(activity: Activity, proof: Proof) -> Activity:
     if isinstance(activity.state, Idle) and activity.title_speaks and activity.title_says is not Meaning.BUSY:
         return activity  # hook and title agree against it
-    if activity.background:
-        activity = fresh(activity)  # another turn, which will tell what goes on behind it
-    return at_work(activity, proof)
+    return at_work(without_tasks(activity), proof)
 
 
 def _asking(activity: Activity, proof: Proof) -> Activity:
     """A dialog is open, so whatever end was told is not that of this turn."""
-    open_turn = fresh(activity) if activity.background else activity
-    open_turn = evolve(reacted(other_end_counted(open_turn)), ending=None)
+    open_turn = evolve(reacted(other_end_counted(without_tasks(activity))), ending=None)
     return to(open_turn, Asking(proof, OPEN_DIALOG))
 
 

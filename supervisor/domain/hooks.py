@@ -22,7 +22,7 @@ from supervisor.domain.agent import (
     Starting,
     TurnOver,
 )
-from supervisor.domain.moves import begun, ended, fresh, reacted, stopped, to, unanswered
+from supervisor.domain.moves import REMEMBERED, begun, ended, fresh, reacted, stopped, to, unanswered, without_tasks
 
 
 @frozen
@@ -45,6 +45,15 @@ class ToolUsed:
     """It begins or has ended the use of a tool."""
 
     tool: str
+    turn: str | None = None
+
+
+@frozen
+class PlanTaken:
+    """A plan that it proposed was accepted, by a hook's answer or at the terminal; its turn goes on."""
+
+    call: str | None = None
+    """The CLI's own name for the proposal: told twice, it was accepted once."""
     turn: str | None = None
 
 
@@ -97,7 +106,7 @@ class SessionEnded:
 
 TurnEnd = TurnDone | TurnBroke | TurnStopped
 """How a turn ended."""
-HookEvent = SessionBegan | PromptTaken | ToolUsed | Asked | TurnEnd | SaysIdle | SessionEnded
+HookEvent = SessionBegan | PromptTaken | ToolUsed | PlanTaken | Asked | TurnEnd | SaysIdle | SessionEnded
 
 
 def hooked(activity: Activity, event: HookEvent, at: datetime, *, status_file: bool) -> Activity:
@@ -113,7 +122,7 @@ def hooked(activity: Activity, event: HookEvent, at: datetime, *, status_file: b
             return activity  # its exit is on the way and says more
         case TurnStopped():
             return stopped(activity, Proof(at, Source.HOOK, "its turn was stopped"))
-        case PromptTaken() | ToolUsed() | Asked() | TurnDone() | TurnBroke() | SaysIdle():
+        case PromptTaken() | ToolUsed() | PlanTaken() | Asked() | TurnDone() | TurnBroke() | SaysIdle():
             if event.turn in activity.past_turns:
                 return _told_late(activity, event, at)
             return _told(activity, event, at, status_file)
@@ -121,7 +130,7 @@ def hooked(activity: Activity, event: HookEvent, at: datetime, *, status_file: b
             assert_never(never)
 
 
-OfTurn = PromptTaken | ToolUsed | Asked | TurnDone | TurnBroke | SaysIdle
+OfTurn = PromptTaken | ToolUsed | PlanTaken | Asked | TurnDone | TurnBroke | SaysIdle
 
 
 def _told(activity: Activity, event: OfTurn, at: datetime, status_file: bool) -> Activity:
@@ -133,9 +142,11 @@ def _told(activity: Activity, event: OfTurn, at: datetime, status_file: bool) ->
             new = begun(activity, turn) if turn else evolve(fresh(begun(activity, None)), heard=True)
             taken = reacted(evolve(new, ready=True))
             return taken if at_dialog else to(taken, Running(Proof(at, Source.HOOK, "it has the prompt")))
-        case ToolUsed(tool=tool, turn=turn):
+        case ToolUsed(turn=turn) | PlanTaken(turn=turn):
             used = reacted(begun(activity, turn))
-            return used if at_dialog else to(used, Running(Proof(at, Source.HOOK, f"it uses {tool}")))
+            if isinstance(event, PlanTaken):
+                used = _plan_taken(used, event.call)
+            return used if at_dialog else to(used, Running(Proof(at, Source.HOOK, _used(event))))
         case Asked(question=question, reminder=reminder, turn=turn):
             asking = reacted(begun(activity, turn))
             known_better = reminder and isinstance(activity.state, Asking)
@@ -146,6 +157,20 @@ def _told(activity: Activity, event: OfTurn, at: datetime, status_file: bool) ->
             return _says_idle(activity, turn, Proof(at, Source.HOOK, "it waits for a prompt"))
         case never:
             assert_never(never)
+
+
+def _used(event: ToolUsed | PlanTaken) -> str:
+    return f"it uses {event.tool}" if isinstance(event, ToolUsed) else "its plan was accepted"
+
+
+def _plan_taken(activity: Activity, call: str | None) -> Activity:
+    """One more, unless it was counted: a proposal without a name is counted each time that it is told."""
+    if call is None:
+        return evolve(activity, plans_taken=activity.plans_taken + 1)
+    if call in activity.plan_calls:
+        return activity
+    calls = (*activity.plan_calls, call)[-REMEMBERED:]
+    return evolve(activity, plans_taken=activity.plans_taken + 1, plan_calls=calls)
 
 
 def _told_late(activity: Activity, event: OfTurn, at: datetime) -> Activity:
@@ -184,7 +209,7 @@ def _asked(activity: Activity, question: str, proof: Proof) -> Activity:
     """Another question is another state, though it has the same name."""
     if isinstance(activity.state, Asking) and activity.state.question == question:
         return activity
-    return evolve(activity, state=Asking(proof, question), stalled=None)
+    return evolve(without_tasks(activity), state=Asking(proof, question), stalled=None)
 
 
 def _end_told(activity: Activity, end: TurnOver, status_file: bool) -> Activity:

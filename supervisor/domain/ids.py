@@ -7,6 +7,7 @@ TicketId = NewType("TicketId", str)
 AgentId = NewType("AgentId", str)
 DeliveryId = NewType("DeliveryId", str)
 WriteId = NewType("WriteId", str)
+ReviewId = NewType("ReviewId", int)
 Seq = NewType("Seq", int)
 
 _TICKET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")

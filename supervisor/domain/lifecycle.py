@@ -5,13 +5,15 @@ from typing import assert_never
 
 from attrs import evolve, frozen
 
-from supervisor.domain import steps
-from supervisor.domain.agent import GONE, Activity, Agent, Exited, LaunchFailed, Lost, Retired
+from supervisor.domain import phases
+from supervisor.domain.agent import GONE, OVER, Activity, Agent, Exited, LaunchFailed, Lost, Retired
 from supervisor.domain.config import QueueConfig
 from supervisor.domain.durations import Duration
+from supervisor.domain.ids import agent_id_for
+from supervisor.domain.phases import Progress
 from supervisor.domain.queue import retry_delay
-from supervisor.domain.steps import Progress
 from supervisor.domain.ticket import (
+    HELD_BY_AGENT,
     Cancelled,
     Done,
     Failed,
@@ -19,6 +21,7 @@ from supervisor.domain.ticket import (
     Parked,
     ParkReason,
     Queued,
+    Resume,
     Running,
     Ticket,
     TicketStatus,
@@ -66,15 +69,23 @@ def _settled(
         return _launch_failed(ticket, agent.phase, limits, now)
     if progress is not None:
         match progress.phase:
-            case steps.StepsDone(no_changes=no_changes, dirty=dirty):
-                return move(ticket, Done(now, no_changes, dirty))
-            case steps.Broke(reason=reason):
-                return broke(ticket, reason, limits, now)
-            case steps.Vanished(reason=reason):
-                return vanished(ticket, reason, limits, now)
-            case steps.Limited(reason=reason, until=until):
-                return move(ticket, Parked(now, ParkReason.USAGE_LIMIT, reason, until))
-            case steps.Prompting() | steps.Working() | steps.WithPerson() | steps.Resting():
+            case phases.StepsDone(no_changes=no_changes, dirty=dirty):
+                return move(evolve(ticket, resume=Resume()), Done(now, no_changes, dirty))
+            case phases.Broke(reason=reason):
+                return broke(_at_step(ticket, progress), reason, limits, now)
+            case phases.Vanished(reason=reason):
+                return vanished(_at_step(ticket, progress), reason, limits, now)
+            case phases.Limited(reason=reason, until=until):
+                return move(_at_step(ticket, progress), Parked(now, ParkReason.USAGE_LIMIT, reason, until))
+            case phases.Shelved(resume=resume):
+                waits = Parked(now, ParkReason.REVIEW, f"review {resume.review_id} waits for a verdict")
+                return move(evolve(ticket, resume=resume), waits)
+            case phases.HandedOver(resume=resume):
+                return _handed_over(ticket, agent, resume, now)
+            case (
+                phases.Prompting() | phases.Working() | phases.WithPerson() | phases.Resting()
+                | phases.Due() | phases.InReview()
+            ):  # fmt: skip
                 pass
             case never:
                 assert_never(never)
@@ -82,8 +93,45 @@ def _settled(
         if progress is not None and activity is not None and isinstance(activity.state, GONE):
             return None  # the review actor is about to say how its step ended
         return _retired_early(ticket, agent.phase, activity, limits, now)
-    begun = progress is not None and not isinstance(progress.phase, steps.Prompting)
+    begun = progress is not None and not isinstance(progress.phase, phases.Prompting)
     return move(ticket, Running(now, agent.id)) if isinstance(ticket.status, Launching) and begun else None
+
+
+def _at_step(ticket: Ticket, progress: Progress, why: str = "its last agent ended in it") -> Ticket:
+    """The ticket's next agent takes up the step in which this one ended; what was done before it is done."""
+    resume = Resume(progress.step, progress.run + 1, progress.reason, progress.review_id, why)
+    return evolve(ticket, resume=resume)
+
+
+def taken_again(ticket: Ticket, last: Progress | None) -> Ticket:
+    """The ticket as its next agent takes it up: where the last one, by its progress, came to, and why that step begins
+    again if it does.
+
+    What ends an agent's part has said so by then. But a person may have stopped the agent, or cancelled or finished
+    the ticket, and put it in line again.
+    """
+    if last is None or last.agent_id != ticket.agent_id:
+        return ticket
+    settled = (ticket.resume.run, ticket.resume.step) > (last.run, last.step)
+    match last.phase:
+        case phases.StepsDone():
+            return evolve(ticket, resume=Resume(0, last.run + 1, why="all of it was done, and is wanted once more"))
+        case phases.HandedOver(resume=resume):
+            return evolve(ticket, resume=resume)
+        case phases.Shelved(resume=resume) if not settled:
+            return _at_step(ticket, last, f"review {resume.review_id} was given up with its ticket")
+        case phases.Shelved() | phases.Broke() | phases.Vanished() | phases.Limited() if settled:
+            return ticket
+        case _:
+            return _at_step(ticket, last, "its last agent was taken off it")
+
+
+def _handed_over(ticket: Ticket, agent: Agent, resume: Resume, now: datetime) -> Ticket | None:
+    """The next agent follows at once, in the same slot, when this one is over: two never work in one worktree."""
+    if not isinstance(agent.phase, OVER):
+        return None
+    following = evolve(ticket, resume=resume, launches=ticket.launches + 1)
+    return move(following, Launching(now, agent_id_for(ticket.id, following.launches)))
 
 
 def broke(ticket: Ticket, reason: str, limits: Limits, now: datetime) -> Ticket:
@@ -135,13 +183,15 @@ def board_write(before: TicketStatus, after: TicketStatus) -> WriteKind | None:
         return None
     match after:
         case Launching():
-            return WriteKind.STARTED
+            return None if isinstance(before, HELD_BY_AGENT) else WriteKind.STARTED
         case Done():
             return WriteKind.DONE
         case Failed():
             return WriteKind.FAILED
         case Cancelled():
             return WriteKind.CANCELLED
+        case Parked(reason=ParkReason.REVIEW):
+            return WriteKind.AWAITING
         case Queued() | Parked():
             return WriteKind.REQUEUED if isinstance(before, Done | Failed | Cancelled) else None
         case Running():

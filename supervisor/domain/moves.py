@@ -29,14 +29,23 @@ def prompted(activity: Activity, submission: Submission) -> Activity:
 
 
 def begun(activity: Activity, turn: str | None) -> Activity:
-    """A hook tells that this turn goes on. If it is a new one, whatever was before it is over, told or not."""
+    """A hook tells that this turn goes on. If it is a new one, whatever was before it is over, told or not.
+
+    Unless it came late: nothing follows an error, and a turn may go on behind an end that was told well before.
+    """
+    told = activity.ending
     if turn is None or turn == activity.turn:
-        held_up = activity.held_up or (activity.ending is not None and activity.ending.sure)
+        if told is not None and told.sure and told.error is not None:
+            return activity
+        held_up = activity.held_up or (told is not None and told.sure)
         return evolve(other_end_counted(activity), ending=None, held_up=held_up)
-    activity = other_end_counted(activity)
+    early = told is not None and told.turn == turn
+    if not early:
+        activity = other_end_counted(activity)
     untold = activity.turn is not None and isinstance(activity.state, Running | Asking)
     turns = activity.turns_ended + (untold or _rested_meanwhile(activity))
-    return evolve(fresh(activity), turn=turn, heard=True, ending=None, turns_ended=turns)
+    new = evolve(fresh(activity), turn=turn, heard=True, ending=None, turns_ended=turns, held_up=early)
+    return evolve(new, ending=evolve(told, sure=True)) if told is not None and early and told.error is not None else new
 
 
 def _rested_meanwhile(activity: Activity) -> bool:
@@ -61,6 +70,11 @@ def fresh(activity: Activity) -> Activity:
     )
 
 
+def without_tasks(activity: Activity) -> Activity:
+    """Where tasks went on behind a turn, another one is under way now, which will tell what goes on behind it."""
+    return fresh(activity) if activity.background else activity
+
+
 def other_end_counted(activity: Activity) -> Activity:
     """An end that was told is not that of the turn that goes on: it was another's, which nobody saw."""
     if activity.ending is None or activity.ending.sure:
@@ -83,10 +97,12 @@ def ended(activity: Activity, end: TurnOver, proof: Proof | None = None) -> Acti
 def stopped(activity: Activity, proof: Proof) -> Activity:
     """A turn ended without the hook that tells of its end: a person stopped it, unless we were not there to hear.
 
+    Nor if its end was told before: then what came after that may have come late, and nobody is troubled for it.
     `heard` stays: the hook may still be on its way.
     """
     over = turn_over(activity, proof)
-    return evolve(over, interrupted=over.interrupted or activity.heard, heard=activity.heard)
+    untold = activity.heard and not activity.held_up
+    return evolve(over, interrupted=over.interrupted or untold, heard=activity.heard)
 
 
 def turn_over(activity: Activity, proof: Proof) -> Activity:

@@ -229,6 +229,7 @@ STICKY = frozenset(
         ParkReason.LAUNCH_FAILED,
         ParkReason.CRASHED,
         ParkReason.LOST,
+        ParkReason.REVIEW,
         ParkReason.HELD,
     }
 )

@@ -142,6 +142,8 @@ class Looked:
     evidence: str
     end: TurnEnd | None = None
     """How the last turn ended; None if that is not recorded."""
+    newer: bool = False
+    """What was heard just now is older: it was said while nobody listened, and read after a restart."""
 
 
 Signal = (
@@ -195,8 +197,8 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
             return evolve(activity, interrupting=isinstance(activity.state, Running | Asking))
         case DialogSeen(at=at, question=question):
             return _dialog_seen(activity, question, Proof(at, Source.SCREEN, question))
-        case Looked(at=at, meaning=meaning, evidence=evidence, end=end):
-            return looked(activity, meaning, evidence, end, at)
+        case Looked(at=at, meaning=meaning, evidence=evidence, end=end, newer=newer):
+            return looked(activity, meaning, evidence, end, at, newer=newer)
         case Titled(at=at, text=text, meaning=meaning):
             return titled(activity, text, meaning, at, status_file=rules.status_file)
         case Printed(at=at):

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from attrs import evolve, field, frozen
 
-from supervisor.domain.ids import AgentId, TicketId
+from supervisor.domain.ids import AgentId, ReviewId, TicketId
 
 
 class ParkReason(StrEnum):
@@ -27,6 +27,8 @@ class ParkReason(StrEnum):
     LOST = "lost"
     PROBLEM = "problem"
     """The board's record of it cannot be read."""
+    REVIEW = "review"
+    """Its pull request waits for a verdict, and no agent for that."""
     HELD = "held"
     """A person at the board took it back into the queue while it ran, or asked for it to wait."""
 
@@ -107,6 +109,21 @@ HELD_BY_AGENT = (Launching, Running)
 
 
 @frozen
+class Resume:
+    """Where a ticket's next agent takes up its steps."""
+
+    step: int = 0
+    run: int = 0
+    """The last run there was."""
+    reason: str = ""
+    """Why a person rejected what there is: the agent is told."""
+    review_id: ReviewId | None = None
+    """The review that led there, or that is waited for."""
+    why: str = ""
+    """Why a step begins again, where no review is the reason."""
+
+
+@frozen
 class Ticket:
     """One unit of work. Its body is kept apart (`Body`), for it may be a megabyte."""
 
@@ -136,6 +153,7 @@ class Ticket:
     """How many agents it has had; the next one's id ends in this number plus one."""
     agent_id: AgentId | None = None
     """The agent that holds it, or the last one that did."""
+    resume: Resume = field(factory=Resume)
     branch: str | None = None
     closed_on_board: bool = False
     problem: str | None = None
@@ -253,6 +271,8 @@ class WriteKind(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    NOTED = "noted"
+    """The record stays where it is: only the comment or the link has news."""
 
 
 @frozen
@@ -267,6 +287,10 @@ class BoardWrite:
     kind: WriteKind
     at: datetime
     note: str = ""
+    comment: str = ""
+    """The whole Markdown text of Operator's one comment on the record, which is edited; empty: it stays as it is."""
+    link: str | None = None
+    """The address of the work, such as its pull request: linked from the record."""
     branch: str | None = None
     attempts: int = 0
     last_error: str | None = None

@@ -40,6 +40,7 @@ from supervisor.domain.moves import (
     to,
     turn_over,
     unanswered,
+    without_tasks,
 )
 
 
@@ -77,6 +78,8 @@ def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
     if end is not None and at_once and isinstance(state, Running):
         return ended(activity, end)  # not at a dialog, where the title looks like this, too
     if isinstance(state, Idle) and meanwhile and activity.title_says is Meaning.BUSY:
+        if end is not None and since is not None and end.proof.since >= since:
+            return activity  # that is this turn's, though nobody saw it begin
         return evolve(other_end_counted(activity), ending=TurnOver(proof, sure=False))  # no hook has told of this turn
     return activity
 
@@ -98,7 +101,7 @@ def _believe(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
         case Meaning.BUSY | Meaning.BACKGROUND:
             return at_work(activity, proof)
         case Meaning.ASKING:
-            return to(reacted(other_end_counted(activity)), Asking(proof, activity.title))
+            return to(reacted(other_end_counted(without_tasks(activity))), Asking(proof, activity.title))
         case Meaning.IDLE:
             return _idle(activity, proof)
         case never:

@@ -239,6 +239,97 @@ class AttachView:
 
 
 @frozen
+class ArtifactView:
+    """A file or page that an agent left to be looked at."""
+
+    name: str
+    media: str
+    size: int
+    url: str | None
+    """Where it is served, relative to the API; or the page's own address."""
+
+
+@frozen
+class OptionView:
+    label: str
+    description: str
+
+
+@frozen
+class QuestionView:
+    text: str
+    header: str
+    options: tuple[OptionView, ...]
+    multiple: bool
+    """Whether several options may be chosen, joined by commas."""
+
+
+@frozen
+class ReviewView:
+    """A decision that a person owes, or owed."""
+
+    id: int
+    kind: str
+    """`plan`, `visual`, `permission`, `question` or `pr`."""
+    status: str
+    """`pending`, `approved`, `rejected`, `answered` or `superseded`."""
+    ticket_id: str
+    agent_id: str
+    step: str
+    run: int
+    title: str
+    opened_at: datetime
+    waited: float
+    """Seconds, until it was decided or until now."""
+    decided_at: datetime | None
+    decided_by: str | None
+    """Who decided, or why it need not be decided any more."""
+    reason: str | None
+    """Why it was rejected."""
+    answers: dict[str, str]
+    by_hook: bool
+    """Whether the agent's own dialog is open for it, too: whoever answers first decides."""
+    held: bool
+    """Whether the agent's hook waits for the verdict. If not, a verdict is given by keys at the dialog."""
+    told: bool
+    """Whether the verdict is where it acts."""
+    plan: str | None
+    plan_path: str | None
+    tool: str | None
+    tool_input: str | None
+    """The tool's arguments, as JSON."""
+    command: str | None
+    """What exactly would be run, written or fetched, where the tool's arguments tell it."""
+    questions: tuple[QuestionView, ...]
+    artifacts: tuple[ArtifactView, ...]
+    branch: str | None
+    commits: int
+    stat: str | None
+    url: str | None
+    note: str | None
+    """What keeps it from being decided here, or what could not be done for it."""
+
+
+@frozen
+class ReviewList:
+    reviews: tuple[ReviewView, ...]
+    count: int
+
+
+@frozen
+class VerdictView:
+    """What a verdict came to."""
+
+    agent_id: str
+    review_id: int
+    status: str
+    """`approved`, `rejected` or `answered`."""
+    delivery: str
+    """`delivered` once it is where it acts; else `pending`, `typed`, `refused` or `unknown`."""
+    message: str
+
+
+@frozen
 class TypeView:
     name: str
     mode: str

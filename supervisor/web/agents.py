@@ -1,14 +1,27 @@
-"""Agents: look at them, type to them, end them."""
+"""Agents: look at them, type to them, decide what they ask, end them."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 
+import trio
 from attrs import field, frozen, validators
 
 from supervisor.domain.activity import Filter
-from supervisor.domain.agent import OVER, DeliveryState
-from supervisor.domain.ids import AgentId, Seq
+from supervisor.domain.agent import OVER, SETTLED, Delivery, DeliveryState
+from supervisor.domain.ids import AgentId, ReviewId, Seq
 from supervisor.domain.projections import delivery_view
-from supervisor.domain.views import AgentList, AgentView, AttachView, DeliveryView, EventView, History, StateView
+from supervisor.domain.review import Answered, Approved, Rejected, Review, Verdict
+from supervisor.domain.review_views import verdict_view
+from supervisor.domain.views import (
+    AgentList,
+    AgentView,
+    AttachView,
+    DeliveryView,
+    EventView,
+    History,
+    StateView,
+    VerdictView,
+)
 from supervisor.domain.wire import from_json
 from supervisor.web.glue import Answer, Raw, Routes
 from supervisor.web.house import House
@@ -19,12 +32,44 @@ routes = Routes("agents")
 LISTED = 1000
 STATES = 1000
 """How many entries of an agent's history are told, from its beginning."""
+DELIVERY_WAIT = 2.0
+"""Seconds until a verdict is answered whose effect nobody has seen yet."""
+_LOOK = 0.02
+"""Seconds between two looks at what became of it."""
 _BIG = 2**53 - 1
 
 
 @frozen
 class Prompt:
     text: str = field(validator=[validators.min_len(1), validators.max_len(1_500_000)])
+
+
+_reason = validators.matches_re(r"\s*\S[\s\S]*")
+
+
+def _review_id() -> int | None:
+    """Which review is meant; without it the agent's only pending one."""
+    numbers = validators.and_(validators.ge(1), validators.le(_BIG))
+    return field(default=None, validator=validators.optional(numbers))
+
+
+@frozen
+class Approve:
+    review_id: int | None = _review_id()
+
+
+@frozen
+class Reject:
+    reason: str = field(validator=_reason)
+    """What is to be different: the agent is told, letter for letter."""
+    review_id: int | None = _review_id()
+
+
+@frozen
+class Answers:
+    answers: dict[str, str]
+    """By the question's text or its number; `""` is the only one. Options are named by their labels."""
+    review_id: int | None = _review_id()
 
 
 @frozen
@@ -65,6 +110,58 @@ async def prompt(house: House, agent: str, body: Prompt) -> Answer[DeliveryView]
     delivery = await session.prompt(body.text, origin="person", wait=2.0)
     pending = delivery.state is DeliveryState.PENDING
     return Answer(HTTPStatus.ACCEPTED if pending else HTTPStatus.OK, delivery_view(delivery))
+
+
+@routes.post("/agents/{agent}/approve")
+async def approve(house: House, agent: str, body: Approve, who: str) -> VerdictView:
+    """Approve what the agent waits for; it goes on."""
+    return await _decided(house, agent, body.review_id, Approved(datetime.now(UTC), who))
+
+
+@routes.post("/agents/{agent}/reject")
+async def reject(house: House, agent: str, body: Reject, who: str) -> VerdictView:
+    """Reject what the agent waits for; it is told why, in the same conversation."""
+    return await _decided(house, agent, body.review_id, Rejected(datetime.now(UTC), who, body.reason))
+
+
+@routes.post("/agents/{agent}/answer")
+async def answer(house: House, agent: str, body: Answers, who: str) -> VerdictView:
+    """Answer the agent's question."""
+    return await _decided(house, agent, body.review_id, Answered(datetime.now(UTC), who, body.answers))
+
+
+async def _decided(house: House, ref: str, number: int | None, verdict: Verdict) -> VerdictView:
+    """Store a verdict, and wait a moment for what comes of it."""
+    review_id = None if number is None else ReviewId(number)
+    review = await house.review.decide(await _meant(house, ref, review_id), review_id, verdict)
+    delivery = _delivery(house, review)
+    with trio.move_on_after(DELIVERY_WAIT):
+        while not _acts(review, delivery):
+            await trio.sleep(_LOOK)
+            if not review.told:
+                review = house.review.open.get(review.id) or await house.review.find(review.id)
+            delivery = _delivery(house, review)
+    return verdict_view(review, None if delivery is None else delivery_view(delivery))
+
+
+def _delivery(house: House, review: Review) -> Delivery | None:
+    return None if review.delivery_id is None else house.fleet.delivery(review.agent_id, review.delivery_id)
+
+
+def _acts(review: Review, delivery: Delivery | None) -> bool:
+    """Whether no more is to be seen of a verdict than what is known now."""
+    if review.delivery_id is None:
+        return review.told
+    return delivery is not None and delivery.state in SETTLED
+
+
+async def _meant(house: House, ref: str, review_id: ReviewId | None) -> AgentId:
+    """Whose review is decided: a ticket's may also be one of an agent that it had before."""
+    if review_id is not None:
+        named = await house.review.find(review_id)
+        if ref in (named.agent_id, named.ticket_id):
+            return named.agent_id
+    return house.review.addressee(ref)
 
 
 @routes.post("/agents/{agent}/interrupt")
@@ -125,6 +222,6 @@ async def history(house: House, agent: str) -> History:
 
 
 def _state(event: EventView) -> StateView:
-    evidence = event.data.get("evidence") or event.data.get("reason") or ""
+    evidence = event.data.get("evidence") or event.data.get("reason") or event.data.get("why") or ""
     source = event.data.get("source") or "operator"
     return StateView(event.kind.removeprefix("agent."), event.at, str(source), str(evidence))

@@ -1,14 +1,14 @@
 """Handlers into routes. A handler's annotations say what it takes and gives; this reads, runs and answers.
 
 A handler's first parameter is the house, or the gate where an answer is due at any time. `query` and `body`
-are attrs records, read from the query string and the JSON body; every other parameter is a part of the path.
-What it returns is a view, or an `Answer` or `Raw`.
+are attrs records, read from the query string and the JSON body; `who` is the name of the person who asks; every
+other parameter is a part of the path. What it returns is a view, or an `Answer` or `Raw`.
 """
 
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 import structlog
@@ -29,9 +29,16 @@ H = TypeVar("H", bound=Handler)
 log = structlog.get_logger()
 
 JSON = "application/json"
+ALWAYS: Final = {"Vary": "Origin", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""What every answer says in its headers."""
 DEADLINE = 30.0
 """Seconds a handler has. What it asks of actors has tighter deadlines of its own."""
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+WHO: Final = "X-Operator-User"
+"""The header in which a client names the person who uses it. Whoever has the token is believed."""
+PERSON: Final = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
+UNNAMED: Final = "rest"
+"""Who it was, where the client does not say."""
+PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
 @frozen
@@ -48,6 +55,8 @@ class Raw:
 
     content: bytes
     headers: Mapping[str, str] = field(factory=dict)
+    media: str | None = None
+    """What it is, where that is known only now; None: what its route says."""
 
 
 class Refused(Exception):
@@ -83,6 +92,12 @@ class Route:
     """Whether it is answered at any time, also before there is a house."""
     raw: bool = False
     """Whether the handler reads the request itself: a body in somebody else's form, and a token of its own."""
+    named: bool = False
+    """Whether the handler wants to know who asks."""
+    deep: tuple[str, ...] = ()
+    """Parts of the path that may hold slashes."""
+    failures: tuple[int, ...] = ()
+    """Statuses of its own, beside those that all routes of its form have."""
 
     @property
     def name(self) -> str:
@@ -115,6 +130,8 @@ class Sent:
     query: tuple[tuple[str, str], ...]
     body: bytes
     authorization: str | None = field(default=None, repr=False)
+    person: str | None = None
+    """Who asks, as the client says."""
 
 
 @frozen
@@ -161,14 +178,16 @@ class Routes:
         headers: Mapping[str, str] | None = None,
         deadline: float = DEADLINE,
         token: bool = True,
+        deep: tuple[str, ...] = (),
+        failures: tuple[int, ...] = (),
     ) -> Callable[[H], H]:
         """`schema`: the record that a `Raw` answer of JSON holds."""
 
         def register(handler: H) -> H:
             hints = get_type_hints(handler)
             first, *names = inspect.signature(handler).parameters
-            parameters = tuple(name for name in names if name not in ("query", "body", "sent"))
-            if set(parameters) != set(_PLACEHOLDER.findall(path)):
+            parameters = tuple(name for name in names if name not in ("query", "body", "sent", "who"))
+            if set(parameters) != set(PLACEHOLDER.findall(path)):
                 raise TypeError(f"{method} {path} and the parameters of {handler.__name__} differ")
             gives = get_args(hints["return"])[0] if get_origin(hints["return"]) is Answer else hints["return"]
             route = Route(
@@ -187,6 +206,9 @@ class Routes:
                 token=token,
                 from_gate=hints[first] is Gate,
                 raw="sent" in names,
+                named="who" in names,
+                deep=deep,
+                failures=failures,
             )
             self._routes.append(route)
             return handler
@@ -222,14 +244,27 @@ def _arguments(route: Route, sent: Sent) -> dict[str, object]:
         return {**sent.parameters, "sent": sent}
     query, wrong = _tried(lambda: read_query(sent.query, route.query or Nothing))
     body, more = _tried(lambda: _body(route, sent.body))
-    if wrong or more:
-        raise Invalid("The request cannot be understood.", wrong | more)
+    who, unfit = _tried(lambda: _who(sent.person)) if route.named else (None, {})
+    if wrong or more or unfit:
+        raise Invalid("The request cannot be understood.", wrong | more | unfit)
     found: dict[str, object] = dict(sent.parameters)
     if route.query is not None:
         found["query"] = query
     if route.body is not None:
         found["body"] = body
+    if route.named:
+        found["who"] = who
     return found
+
+
+def _who(given: str | None) -> str:
+    if given is None:
+        return UNNAMED
+    if PERSON.fullmatch(given) is None:
+        raise Invalid(
+            "The request cannot be understood.", {WHO: "is one line of at most 64 printable ASCII characters"}
+        )
+    return given
 
 
 def _tried(read: Callable[[], object]) -> tuple[object, dict[str, str]]:
@@ -248,8 +283,8 @@ def _body(route: Route, content: bytes) -> object:
 
 def _reply(route: Route, result: object) -> Reply:
     match result:
-        case Raw(content=content, headers=headers):
-            return Reply(route.statuses[0], content, route.media, headers)
+        case Raw(content=content, headers=headers, media=media):
+            return Reply(route.statuses[0], content, media or route.media, headers)
         case Answer(status=status, view=view):
             return Reply(status, to_json(view).encode(), route.media)
         case view:

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
 
 from supervisor.actors.activity import ActivityLog
+from supervisor.actors.session import Heard
 from supervisor.domain.agent import Activity, Agent, Delivery
 from supervisor.domain.errors import Unavailable
-from supervisor.domain.ids import AgentId, TicketId
+from supervisor.domain.ids import AgentId, DeliveryId, ReviewId, TicketId
 from supervisor.domain.issue_type import IssueType
-from supervisor.domain.steps import Progress
+from supervisor.domain.phases import Progress
+from supervisor.domain.review import Request, Review, Verdict
 from supervisor.domain.ticket import Ticket
 from supervisor.domain.views import CollectionView, StatusView, SyncView
 from supervisor.ports import Attach, Edit, Exported, TicketDraft
@@ -60,7 +63,7 @@ class SyncHandle(Protocol):
 class SessionDoor(Protocol):
     async def prompt(self, text: str, origin: str = "person", wait: float = 2.0) -> Delivery: ...
 
-    async def hear(self, payload: Mapping[str, object]) -> dict[str, object]: ...
+    async def hear(self, payload: Mapping[str, object]) -> Heard: ...
 
     async def interrupt(self) -> None: ...
 
@@ -89,10 +92,44 @@ class FleetHandle(Protocol):
 
     async def diff(self, agent_id: AgentId) -> str: ...
 
+    async def artifact(self, agent_id: AgentId, name: str, limit: int) -> bytes:
+        """A file of the agent's worktree. Raises NotFound, and WorkspaceError as `Workspaces.read` does."""
+
+    def delivery(self, agent_id: AgentId, delivery_id: DeliveryId) -> Delivery | None:
+        """What became of a text for the agent; None while its session does not know of it."""
+
 
 class ReviewHandle(Protocol):
     @property
     def progress(self) -> Mapping[AgentId, Progress]: ...
+
+    @property
+    def open(self) -> Mapping[ReviewId, Review]:
+        """Those that are pending, and those whose verdict is not where it acts yet."""
+
+    def pending(self, agent_id: AgentId) -> tuple[Review, ...]:
+        """The agent's that nobody has decided yet."""
+
+    def addressee(self, ref: str) -> AgentId:
+        """Whom a verdict for an agent's or a ticket's id is meant for. Raises NotFound or Ambiguous."""
+
+    def is_held(self, review_id: ReviewId) -> bool:
+        """Whether a hook waits for its verdict right now."""
+
+    async def find(self, review_id: ReviewId) -> Review:
+        """Raises NotFound."""
+
+    async def listed(self, status: str | None, ticket: str | None, limit: int) -> list[Review]:
+        """Newest first."""
+
+    async def decide(self, agent_id: AgentId, review_id: ReviewId | None, verdict: Verdict) -> Review:
+        """Store a verdict; what it leads to follows.
+
+        Raises NotFound, NoReview, StaleReview, Ambiguous, AlreadyDecided, Invalid or AnswerAtTerminal.
+        """
+
+    async def hold(self, agent_id: AgentId, request: Request, asked_at: datetime | None) -> dict[str, object]:
+        """Open a review for a hook, and wait: what the hook is to be answered, empty if that is not to be here."""
 
 
 @frozen

@@ -1,10 +1,14 @@
 """The views of what the house holds now."""
 
+from datetime import UTC, datetime
+
 from supervisor.domain.agent import Activity, Agent, Proof, Source, Starting
 from supervisor.domain.ids import AgentId
-from supervisor.domain.projections import agent_view, ticket_detail, ticket_view
+from supervisor.domain.projections import agent_view, awaits_without_agent, ticket_detail, ticket_view
+from supervisor.domain.review import Review
+from supervisor.domain.review_views import review_view
 from supervisor.domain.ticket import Ticket, holder
-from supervisor.domain.views import AgentView, TicketDetail, TicketView
+from supervisor.domain.views import AgentView, ReviewView, TicketDetail, TicketView
 from supervisor.web.house import House
 
 
@@ -12,7 +16,16 @@ def ticket_now(house: House, ticket: Ticket) -> TicketView:
     held = holder(ticket)
     activity = None if held is None else house.fleet.activities.get(held)
     progress = None if held is None else house.review.progress.get(held)
-    return ticket_view(ticket, activity, progress, house.types)
+    return ticket_view(ticket, activity, progress, house.types, _reviews(house, ticket, held))
+
+
+def _reviews(house: House, ticket: Ticket, held: AgentId | None) -> tuple[Review, ...]:
+    """What is to be decided about a ticket."""
+    if held is not None:
+        return house.review.pending(held)
+    waits_for = ticket.resume.review_id if awaits_without_agent(ticket) else None
+    review = house.review.open.get(waits_for) if waits_for is not None else None
+    return () if review is None else (review,)
 
 
 async def ticket_with_body(house: House, ticket: Ticket, exported: str | None = None) -> TicketDetail:
@@ -22,7 +35,12 @@ async def ticket_with_body(house: House, ticket: Ticket, exported: str | None = 
 def agent_now(house: House, agent_id: AgentId) -> AgentView:
     agent = house.fleet.agents[agent_id]
     activity = house.fleet.activities.get(agent_id) or _not_yet(agent)
-    return agent_view(agent, activity, house.review.progress.get(agent_id), house.types)
+    progress = house.review.progress.get(agent_id)
+    return agent_view(agent, activity, progress, house.types, house.review.pending(agent_id))
+
+
+def review_now(house: House, review: Review) -> ReviewView:
+    return review_view(review, datetime.now(UTC), house.review.is_held(review.id))
 
 
 def _not_yet(agent: Agent) -> Activity:

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from supervisor.domain.agent import OVER
+from supervisor.domain.review import ReviewKind
 from supervisor.web.house import Gate, House
 
 
@@ -38,6 +39,7 @@ class _Numbers(Collector):
 def _house(house: House) -> Iterator[Metric]:
     yield _by("operator_tickets", "Tickets by stored status.", "status", _tickets(house))
     yield _by("operator_agents", "Agents that are not over, by activity.", "state", _agents(house))
+    yield _by("operator_reviews_pending", "Reviews that wait for a verdict, by kind.", "kind", _reviews(house))
     yield GaugeMetricFamily("operator_slots", "Agents that may run at once.", value=house.status().max_agents)
     yield CounterMetricFamily("operator_activity_entries", "Entries recorded.", value=house.activity.head)
 
@@ -50,6 +52,11 @@ def _agents(house: House) -> Counter[str]:
     live = (each.id for each in house.fleet.agents.values() if not isinstance(each.phase, OVER))
     found = (house.fleet.activities.get(each) for each in live)
     return Counter("starting" if each is None else type(each.state).__name__.lower() for each in found)
+
+
+def _reviews(house: House) -> Mapping[str, int]:
+    pending = Counter(str(each.kind) for each in house.review.open.values() if each.pending)
+    return {str(kind): pending[str(kind)] for kind in ReviewKind}
 
 
 def _by(name: str, help_text: str, label: str, counts: Mapping[str, int]) -> Metric:

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from supervisor.web.glue import JSON, Raw, Route, Routes
+from supervisor.web.glue import JSON, PERSON, WHO, Raw, Route, Routes
 from supervisor.web.house import Gate
 from supervisor.web.keys import HEADER
 from supervisor.web.problems import MEDIA_TYPE, Problem
@@ -30,7 +30,7 @@ _WHY = {
     403: "The Host or Origin header names somebody else.",
     404: "There is no such thing.",
     409: "The state there is does not allow it.",
-    413: "The body is larger than 2 MB.",
+    413: "The body is larger than 2 MB, or what is asked for than 32 MB.",
     415: "The body is not application/json.",
     422: "Fields are wrong; each is named.",
     429: "A board asks to wait.",
@@ -103,6 +103,8 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
     made: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": dict(text)} for name in route.parameters
     ]
+    if route.named:
+        made.append({"name": WHO, "in": "header", "required": False, "description": _WHO, "schema": _PERSON})
     if route.query is None:
         return made
     for each in attrs.fields(route.query):
@@ -112,6 +114,10 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
             one |= {"style": "form", "explode": False}
         made.append(one | {"schema": _without_null(wanted)})
     return made
+
+
+_WHO = "Who uses the client; it is recorded beside the verdict."
+_PERSON: Schema = {"type": "string", "pattern": f"^(?:{PERSON.pattern})$"}
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -137,7 +143,7 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 
 def _failures(route: Route) -> list[int]:
-    found = {403, 422, 500}
+    found = {403, 422, 500, *route.failures}
     if route.token or route.raw:
         found.add(401)
     if not route.from_gate:

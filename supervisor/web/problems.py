@@ -24,6 +24,7 @@ STATUSES: Mapping[type[OperatorError], int] = {
     errors.SessionGone: 409,
     errors.BackendError: 502,
     errors.WorkspaceError: 502,
+    errors.PullRequestError: 502,
     errors.DriverError: 502,
     errors.BoardError: 502,
     errors.BoardRateLimited: 429,

@@ -4,7 +4,8 @@ import heapq
 
 from attrs import field, frozen, validators
 
-from supervisor.domain.ticket import ENDED
+from supervisor.domain.projections import awaits_without_agent
+from supervisor.domain.ticket import ENDED, HELD_BY_AGENT
 from supervisor.domain.views import Kanban, PauseView, QueueStatus, SyncView
 from supervisor.web.glue import Routes
 from supervisor.web.house import House
@@ -63,14 +64,18 @@ async def queue_status(house: House) -> QueueStatus:
 async def kanban(house: House) -> Kanban:
     """The board: what waits, in the order it will be taken; what runs, awaits a person, or ended lately."""
     tickets = house.queue.tickets
-    held = [ticket_now(house, each) for each in tickets.values() if each.status_name in ("launching", "running")]
+    waiting = [ticket_now(house, each) for each in house.queue.line(COLUMN) if not awaits_without_agent(each)]
+    taken_up = (
+        each for each in tickets.values() if isinstance(each.status, HELD_BY_AGENT) or awaits_without_agent(each)
+    )
+    held = [ticket_now(house, each) for each in taken_up]
     ended = heapq.nlargest(
         COLUMN,
         (each for each in tickets.values() if isinstance(each.status, ENDED)),
         key=lambda each: each.status.since,
     )
     return Kanban(
-        queue=tuple(ticket_now(house, each) for each in house.queue.line(COLUMN)),
+        queue=tuple(waiting),
         running=tuple(each for each in held if each.status != "awaiting"),
         awaiting=tuple(each for each in held if each.status == "awaiting"),
         done=tuple(ticket_now(house, each) for each in ended),

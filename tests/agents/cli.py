@@ -22,7 +22,7 @@ class ClaudeCode:
         seed(root / "home", root / "work")
         env = {"HOME": str(root / "home"), "GIT_CONFIG_NOSYSTEM": "1", **environment(self._model, root / "tmp")}
         allowed = ("--allowedTools", *ALLOWED, "Bash(touch two)")
-        config = DriverConfig((str(PROGRAM),), "claude", args=allowed, env=env, stop_grace=Duration(0.5))
+        config = DriverConfig((str(PROGRAM),), "claude", args=allowed, env=env, stop_grace=Duration(10))
         return ClaudeDriver("claude", config, {})
 
     def prompts(self, root: Path) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A stand-in model, a receiver of hooks and a HOME for each test; and a table of what was measured, at the end."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from statistics import median
 
 import pytest
 
@@ -14,11 +15,17 @@ MEASURED = "measured"
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for each in terminalreporter.stats.values() for report in each]
-    found = [value for each in reports for name, value in getattr(each, "user_properties", ()) if name == MEASURED]
+    found: dict[str, list[float]] = {}
+    for each in reports:
+        for name, value in each.user_properties if getattr(each, "when", "") == "call" else ():
+            if name == MEASURED:
+                found.setdefault(value[0], []).append(value[1] * 1000)
     if found:
         terminalreporter.section("measured, not asserted")
-    for what, seconds in dict.fromkeys(map(tuple, found)):
-        terminalreporter.write_line(f"{seconds * 1000:9.1f} ms  {what}")
+        terminalreporter.write_line(f"{'ms':>9}  moment")
+    for what, times in found.items():
+        most = f" (at most {max(times):.1f}, of {len(times)})" if len(times) > 1 else ""
+        terminalreporter.write_line(f"{median(times):9.1f}  {what}{most}")
 
 
 @pytest.fixture

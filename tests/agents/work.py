@@ -10,6 +10,7 @@ from typing import Any
 import trio
 from attrs import frozen
 
+from supervisor.adapters.drivers.claude_screens import composer
 from tests.agents.claude import EVENTS, PROGRAM, Status, environment, seed, watch_statuses
 from tests.agents.hooks import Hooks
 from tests.fakes.model.server import Asked, Model
@@ -109,22 +110,38 @@ class Work:
 
     async def type(self, text: str, ticket: str = "TASK-1") -> float:
         """Type a line and press Enter once it is shown; when Enter was pressed."""
+        await self.half_type(text, ticket)
+        return await self.press("Enter", ticket=ticket)
+
+    async def half_type(self, text: str, ticket: str = "TASK-1") -> None:
+        """Type into the composer, and wait until it is shown there."""
         session = await self._session(ticket)
         await self._tmux("send-keys", "-t", f"={session}:", "-l", text)
-        await self.until_screen(text, ticket)
-        return await self.press("Enter", ticket=ticket)
+        await self._until_composed(text, ticket)
+
+    async def erase(self, text: str, ticket: str = "TASK-1") -> None:
+        """Take back what is in the composer, key by key: some of them change its mode."""
+        while text:
+            text = text[:-1]
+            await self.press("BSpace", ticket=ticket)
+            await self._until_composed(text, ticket)
+
+    async def _until_composed(self, text: str, ticket: str) -> None:
+        await self.until_screen(lambda screen: _composed(screen) == text.strip(), ticket)
 
     async def screen(self, ticket: str = "TASK-1") -> str:
         return await self._tmux("capture-pane", "-p", "-t", f"={await self._session(ticket)}:")
 
-    async def until_screen(self, text: str, ticket: str = "TASK-1") -> str:
-        """Wait until the terminal shows this."""
+    async def until_screen(self, met: str | Callable[[str], bool], ticket: str = "TASK-1") -> str:
+        """Wait until the terminal shows a text, or is as it should be."""
         screen = ""
         with trio.move_on_after(WITHIN):
-            while text not in (screen := await self.screen(ticket)):  # noqa: ASYNC110
+            while True:
+                screen = await self.screen(ticket)
+                if met in screen if isinstance(met, str) else met(screen):
+                    return screen
                 await trio.sleep(0.03)  # nothing tells a test that the screen has changed
-            return screen
-        raise AssertionError(f"the screen did not show {text}:\n{screen}")
+        raise AssertionError(f"the screen did not show {met}:\n{screen}")
 
     async def pid(self, ticket: str = "TASK-1") -> int:
         session = await self._session(ticket)
@@ -164,9 +181,17 @@ class Work:
             while not any(text in path.read_text() for path in projects.glob("*/*.jsonl")):  # noqa: ASYNC110
                 await trio.sleep(0.03)  # nothing tells a test that a file has grown
 
-    async def status(self, state: str, since: int = 0) -> Status:
-        """Wait until its status file says so."""
-        return await self.statuses.until(lambda each: each.state == state, since=since)
+    async def status(self, state: str, since: int = 0, *, after: Status | None = None) -> Status:
+        """Wait until its status file says so, as something newer than what it said in `after`."""
+        told = after.told["statusUpdatedAt"] if after is not None else 0
+        return await self.statuses.until(
+            lambda each: each.state == state and each.told.get("statusUpdatedAt", 0) > told, since=since
+        )
+
+
+def _composed(screen: str) -> str | None:
+    found = composer(screen)
+    return found.replace("!\xa0", "!") if found is not None else None
 
 
 def _opened(came: Came, ticket: str) -> bool:
@@ -179,7 +204,7 @@ def driver(env: Mapping[str, str], args: tuple[str, ...] = (), more: str = "") -
     options = json.dumps(["--allowedTools", *ALLOWED, *args])
     return (
         f'[drivers.claude]\nkind = "claude"\ncommand = ["{PROGRAM}"]\nargs = {options}\n'
-        f'stop_grace = "500ms"\nenv = {{ {inherited} }}\n{more}\n'
+        f'stop_grace = "10s"\nenv = {{ {inherited} }}\n{more}\n'
     )
 
 

@@ -13,9 +13,9 @@ import pytest
 from attrs import evolve
 
 from supervisor.actors.queue.shelf import Shelf
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.config import Config, DriverConfig, ProjectConfig, QueueConfig
 from supervisor.domain.ids import TicketId, agent_id_for
-from supervisor.domain.issue_type import BUILT_IN
 from supervisor.domain.queue import Load, Settings
 from supervisor.domain.ticket import Launching, Queued, Ticket
 from tests.bench.figures import Figures

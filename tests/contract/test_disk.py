@@ -18,7 +18,7 @@ from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.agent import Activity, Agent, Delivery, DeliveryState
 from supervisor.domain.errors import Conflict, Invalid, StoreError
 from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
-from supervisor.domain.steps import Progress, Working
+from supervisor.domain.phases import Progress, Working
 from supervisor.domain.ticket import BoardWrite, Body, CollectionState, Done, Queued, Ticket, WriteKind
 from supervisor.ports import Disk, Record, Setting
 from tests import strategies

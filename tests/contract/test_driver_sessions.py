@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.domain.agent import Activity, Asking, DeliveryState, Exited, Idle, Running, Source
+from supervisor.domain.agent import Activity, Asking, Delivery, DeliveryState, Exited, Idle, Running, Source
+from supervisor.domain.delivery import HELD
 from supervisor.domain.ids import AgentId
 from tests.agents.cli import ClaudeCode
 from tests.fakes.driver_rig import AGENT, Rehearsal, Rig, Working, rig
@@ -83,6 +84,34 @@ async def test_prompts_are_typed_one_at_a_time(made: Rig) -> None:
         await working.deliver(text)
     await working.until(Met(Idle, 3))
     assert made.prompts() == tuple(texts)
+
+
+async def test_a_text_waits_until_a_person_has_taken_back_what_they_typed(made: Rig) -> None:
+    working = await made.launch()
+    await working.until(Met(Idle, 0))
+    await working.type("Half a thou")
+    waiting = await working.held(await working.deliver("And then this."))
+    assert (waiting.state, waiting.reason) == (DeliveryState.PENDING, HELD)
+    assert not made.prompts()
+    await working.press(*["BSpace"] * len("Half a thou"))
+    assert (await working.settled(waiting.id)).reason == ""
+    await working.until(Met(Idle, 1))
+    assert made.prompts() == ("And then this.",)
+
+
+async def test_a_text_waits_until_a_person_has_sent_what_they_typed(made: Rig) -> None:
+    working = await made.launch()
+    await working.deliver(script("turn 1: say one"))
+    await working.until(Met(Idle, 1))
+    await working.type("Mine first.")
+    waiting = await working.held(await working.deliver("Then ours."))
+    made.away()
+    stored = [each for each in await made.store.load(Delivery) if each.id == waiting.id]
+    assert stored == [waiting]  # so what waits, and why, is known to the next daemon
+    working = await made.back(working)
+    await working.press("Enter")
+    await working.until(Met(Idle, 3))
+    assert made.prompts()[1:] == ("Mine first.", "Then ours.")
 
 
 # --- dialogs ------------------------------------------------------------------------------------------------

@@ -1,21 +1,26 @@
 """What every `AgentDriver` keeps: it finds its program or says why not, and reads any title and any screen."""
 
+import json
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor.adapters.drivers.claude import ClaudeDriver
 from supervisor.adapters.drivers.command import CommandDriver
 from supervisor.domain.config import DriverConfig
 from supervisor.domain.durations import Duration
 from supervisor.domain.errors import DriverError
 from supervisor.domain.ids import AgentId, TicketId
+from supervisor.domain.review import Answered, Decision, Pending, Request, ReviewKind, Superseded
 from supervisor.domain.signals import Meaning
 from supervisor.ports import AgentDriver, LaunchRequest
+from tests.strategies import of_type
 
 Program = Callable[..., Path]
 
@@ -203,3 +208,74 @@ def test_what_is_no_pattern_is_told() -> None:
     with pytest.raises(DriverError, match="no regular expression") as raised:
         driver(prompt_pattern="(")
     assert raised.value.hint
+
+
+# --- requests --------------------------------------------------------------------------------------------
+
+DRIVERS: tuple[AgentDriver, ...] = (
+    CommandDriver("helper", DriverConfig(("agent",))),
+    ClaudeDriver("claude", DriverConfig(("claude",), "claude"), {"HOME": "/nonexistent"}),
+)
+each_driver = pytest.mark.parametrize("made", DRIVERS, ids=lambda made: made.kind)
+KEYS = st.sampled_from(["hook_event_name", "tool_name", "tool_input", "questions", "plan"])
+WORDS = st.sampled_from(["PermissionRequest", "Bash", "AskUserQuestion", "ExitPlanMode"]) | st.text(max_size=5)
+PAYLOADS = st.dictionaries(
+    KEYS, st.recursive(WORDS | st.none(), lambda inner: st.dictionaries(KEYS, inner) | st.lists(inner), max_leaves=5)
+)
+
+
+@each_driver
+@given(payload=PAYLOADS)
+def test_any_payload_asks_something_that_hooks_can_answer_or_nothing(
+    made: AgentDriver, payload: dict[str, object]
+) -> None:
+    found = made.read_request(payload)
+    if found is not None:
+        assert found.kind in (ReviewKind.PERMISSION, ReviewKind.QUESTION, ReviewKind.PLAN)
+        assert isinstance(json.loads(found.input), dict)
+        assert found.question
+        assert bool(made.questions(found)) == (found.kind is ReviewKind.QUESTION)
+
+
+@each_driver
+@given(asked=of_type(Request), decision=of_type(Decision), mode=st.none() | st.text(max_size=5))
+def test_any_decision_is_an_answer_and_none_at_all_is_the_terminals(
+    made: AgentDriver, asked: Request, decision: Decision, mode: str | None
+) -> None:
+    answer = made.answer(asked, decision, mode)
+    json.dumps(answer)
+    if isinstance(decision, Pending | Superseded):
+        assert answer == {}
+    if isinstance(decision, Answered) and asked.kind is not ReviewKind.QUESTION:
+        assert answer == {}
+    assert made.mode_after_plan(made.mode_after_plan(mode)) == made.mode_after_plan(mode)
+
+
+@each_driver
+@given(asked=of_type(Request), decision=of_type(Decision), screen=st.text(max_size=200))
+def test_a_screen_without_a_known_dialog_takes_no_key(
+    made: AgentDriver, asked: Request, decision: Decision, screen: str
+) -> None:
+    assert made.keys_for(asked, decision, screen) is None
+
+
+@each_driver
+def test_without_a_record_nothing_is_known_of_what_was_told(made: AgentDriver) -> None:
+    assert made.was_told("12345678-1234-4234-8234-123456789012", "no") is None
+
+
+def test_only_one_of_them_has_modes() -> None:
+    assert [made.has_modes for made in DRIVERS] == [False, True]
+
+
+def test_a_hook_that_asks_a_person_may_wait_for_a_day(tmp_path: Path, program: Program) -> None:
+    folder = program().parent
+    wanted = evolve(
+        request(str(folder)), private_dir=tmp_path / "private", hook_url="http://127.0.0.1:1/", hook_token="t"
+    )
+    ClaudeDriver("claude", DriverConfig(("agent",), "claude"), {"HOME": str(tmp_path)}).plan(wanted)
+    hooks = json.loads((tmp_path / "private" / "claude.json").read_text())["hooks"]
+    waits = {event: hook["timeout"] for event, [group] in hooks.items() for hook in group["hooks"]}
+    assert waits.pop("PermissionRequest") == 86400
+    assert set(waits.values()) == {5}
+    assert len(waits) == 8

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from supervisor.adapters.prompts import JinjaPrompts
 from supervisor.adapters.prompts.fence import fenced
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.errors import Invalid
 from supervisor.domain.ids import TicketId
-from supervisor.domain.issue_type import BUILT_IN, IssueType, Step
+from supervisor.domain.issue_type import IssueType, Step
 from supervisor.domain.ticket import Queued, Ticket
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"

@@ -1,6 +1,7 @@
 """What every session backend owes its callers, run against each of them with real terminals and processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -345,6 +346,17 @@ async def test_the_screen_is_what_a_person_would_see(backend: SessionBackend) ->
     await said(session, long.encode())
     lines = (await session.screen()).split("\n")
     assert lines == ["naïve 漢字", long]
+
+
+async def test_a_styled_screen_tells_what_is_dim_or_inverse_as_well(backend: SessionBackend) -> None:
+    shown = "plain \\033[2mdim\\033[0m \\033[7mT\\033[0;2mry\\033[0m \\033[38;5;2mgreen\\033[0m over"
+    session = await backend.open(spec("O-5~2", "sh", "-c", f"printf '{shown}'; exec cat"))
+    await said(session, b"over")
+    assert await session.screen() == "plain dim Try green over"
+    styled = await session.screen(styled=True)
+    assert re.sub("\x1b\\[[0-9;:]*m", "", styled) == "plain dim Try green over"
+    assert re.search("plain \x1b\\[[0-9;]*\\b2m(\x1b\\[[0-9;]*m)*dim\x1b", styled) is not None
+    assert re.search("\x1b\\[[0-9;]*7mT\x1b\\[0;2m(\x1b\\[[0-9;]*m)*ry\x1b", styled) is not None
 
 
 async def test_the_size_is_set_and_changed(backend: SessionBackend, tmp_path: Path) -> None:

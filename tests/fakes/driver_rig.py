@@ -57,7 +57,7 @@ class Rehearsal:
             "REHEARSAL_JOURNAL": str(root / "journal.jsonl"),
         }
         command = (sys.executable, "-S", str(REHEARSAL))
-        return ClaudeDriver("rehearsal", DriverConfig(command, "claude", env=env, stop_grace=Duration(0.5)), {})
+        return ClaudeDriver("rehearsal", DriverConfig(command, "claude", env=env, stop_grace=Duration(10)), {})
 
     def prompts(self, root: Path) -> tuple[str, ...]:
         entries = [json.loads(line) for line in (root / "journal.jsonl").read_text().splitlines()]
@@ -70,6 +70,7 @@ class Working:
     def __init__(self, rig: "Rig", agent: Agent, session: Session, driver: AgentDriver) -> None:
         self.agent = agent
         self.session = session
+        self._driver = driver
         self.activities: Seen[Activity] = Seen()
         self.actor = SessionActor(agent, session, driver, rig.store, wall_clock, self._published)
         self.handle = self.actor.handle
@@ -99,9 +100,27 @@ class Working:
         with trio.fail_after(WITHIN):
             return await self.handle.deliveries[delivery_id].until(lambda each: each.state in SETTLED)
 
+    async def held(self, delivery_id: DeliveryId) -> Delivery:
+        """Wait until a text is said to wait for something."""
+        with trio.fail_after(WITHIN):
+            return await self.handle.deliveries[delivery_id].until(lambda each: each.reason != "")
+
     async def press(self, *keys: str) -> None:
         """A person's keys."""
         await self.session.press(*keys)
+
+    async def type(self, text: str) -> None:
+        """A person types this into the composer."""
+        await self.press(*(" ".join(text).replace("   ", " Space ").split()))
+        await self.until_composer(text)
+
+    async def until_composer(self, text: str) -> None:
+        """Wait until the composer holds just this."""
+        shown: str | None = None
+        with trio.move_on_after(WITHIN):
+            while (shown := self._driver.composer(await self.session.screen(styled=True))) != text:  # noqa: ASYNC110
+                await trio.sleep(0.02)  # what tells that the screen has changed is the actor's
+        assert shown == text
 
     def kill(self) -> None:
         assert self.session.pid is not None
@@ -193,13 +212,13 @@ class Rig:
         payload = exchange.request.json()
         self.heard.add(payload)
         try:
-            answer = await self._listening.handle.hear(payload) if self._listening is not None else None
+            heard = await self._listening.handle.hear(payload) if self._listening is not None else None
         except OperatorError:
-            answer = None
-        if answer is None:
+            heard = None
+        if heard is None:
             await exchange.answer(503)
         else:
-            await exchange.json(answer)
+            await exchange.json(heard.answer)
 
     async def hook(self, name: str) -> Mapping[str, object]:
         return await self.heard.until(lambda payload: payload["hook_event_name"] == name)

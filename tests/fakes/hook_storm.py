@@ -15,7 +15,7 @@ import trio
 EVENTS = (
     {"hook_event_name": "UserPromptSubmit", "prompt": "Please."},
     {"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "make"}},
-    {"hook_event_name": "PermissionRequest", "tool_name": "Bash", "tool_input": {"command": "make"}},
+    {"hook_event_name": "Notification", "notification_type": "permission_prompt", "message": "Claude needs you"},
     {"hook_event_name": "PostToolUse", "tool_name": "Bash", "tool_response": {"stdout": "x" * 500}},
     {"hook_event_name": "Stop", "background_tasks": []},
 )

@@ -23,10 +23,11 @@ from supervisor.domain.agent import (
     Retired,
     Source,
 )
-from supervisor.domain.errors import Ambiguous, Conflict, NotFound, SessionGone, TicketTaken
-from supervisor.domain.ids import AgentId, DeliveryId, TicketId, agent_id_for
-from supervisor.domain.issue_type import BUILT_IN
-from supervisor.domain.steps import Progress
+from supervisor.domain.built_in import BUILT_IN
+from supervisor.domain.errors import Ambiguous, Conflict, NotFound, SessionGone, TicketTaken, WorkspaceError
+from supervisor.domain.ids import AgentId, DeliveryId, ReviewId, TicketId, agent_id_for
+from supervisor.domain.phases import Progress
+from supervisor.domain.review import Request, Review, ReviewKind, Subject, Verdict, chosen, decide
 from supervisor.domain.ticket import ENDED, WAITING, Cancelled, Done, Queued, Running, Ticket, move
 from supervisor.domain.views import (
     CollectionView,
@@ -79,6 +80,9 @@ class FakeFleet:
         self.patch = "--- a\n+++ b\n"
         self.after_launch: LaunchPhase | None = Opened(pid=1)
         """What a launch comes to; None: it is still under way."""
+        self.files: dict[str, bytes] = {}
+        """What every agent's worktree holds."""
+        self.deliveries: dict[DeliveryId, Delivery] = {}
 
     def resolve(self, ref: str) -> AgentId:
         if AgentId(ref) in self.agents:
@@ -100,6 +104,14 @@ class FakeFleet:
 
     async def diff(self, agent_id: AgentId) -> str:
         return self.patch
+
+    async def artifact(self, agent_id: AgentId, name: str, limit: int) -> bytes:
+        if name not in self.files:
+            raise WorkspaceError(f"{name} is no file")
+        return self.files[name]
+
+    def delivery(self, agent_id: AgentId, delivery_id: DeliveryId) -> Delivery | None:
+        return self.deliveries.get(delivery_id)
 
     def add(self, ticket: Ticket, phase: LaunchPhase) -> Agent:
         agent = Agent(
@@ -233,8 +245,60 @@ class FakeSync:
 
 
 class FakeReview:
-    def __init__(self) -> None:
+    """Reviews in memory, decided by the domain's own rules; what a verdict leads to, the test says."""
+
+    def __init__(self, fleet: FakeFleet) -> None:
+        self._fleet = fleet
         self.progress: dict[AgentId, Progress] = {}
+        self.all: dict[ReviewId, Review] = {}
+        self.held: set[ReviewId] = set()
+        self.fails: Exception | None = None
+        self.comes_to: Callable[[Review], Review] = lambda decided: evolve(decided, told=True)
+
+    @property
+    def open(self) -> dict[ReviewId, Review]:
+        return {number: each for number, each in self.all.items() if not each.told}
+
+    def ask(self, agent_id: str, kind: ReviewKind, subject: Subject, number: int | None = None) -> Review:
+        number, ticket = ReviewId(number or len(self.all) + 1), TicketId(agent_id.partition("~")[0])
+        made = Review(number, kind, ticket, AgentId(agent_id), "do", 1, "Review this", NOON, subject)
+        self.all[number] = made
+        if made.by_hook:
+            self.held.add(number)
+        return made
+
+    def pending(self, agent_id: AgentId) -> tuple[Review, ...]:
+        return tuple(each for each in self.all.values() if each.pending and each.agent_id == agent_id)
+
+    def addressee(self, ref: str) -> AgentId:
+        asked = {each.agent_id for each in self.open.values() if each.pending and each.ticket_id == ref}
+        return asked.pop() if asked else self._fleet.resolve(ref)
+
+    def is_held(self, review_id: ReviewId) -> bool:
+        return review_id in self.held
+
+    async def find(self, review_id: ReviewId) -> Review:
+        if review_id not in self.all:
+            raise NotFound(f"there is no review {review_id}")
+        return self.all[review_id]
+
+    async def listed(self, status: str | None, ticket: str | None, limit: int) -> list[Review]:
+        fitting = [
+            each for each in self.all.values() if status in (None, each.status) and ticket in (None, each.ticket_id)
+        ]
+        return fitting[::-1][:limit]
+
+    async def decide(self, agent_id: AgentId, review_id: ReviewId | None, verdict: Verdict) -> Review:
+        named = None if review_id is None else self.all.get(review_id)
+        decided = decide(chosen(self.pending(agent_id), agent_id, review_id, named), verdict)
+        if self.fails is not None:
+            raise self.fails
+        self.held.discard(decided.id)
+        self.all[decided.id] = self.comes_to(decided)
+        return self.all[decided.id]
+
+    async def hold(self, agent_id: AgentId, request: Request, asked_at: datetime | None) -> dict[str, object]:
+        return {}
 
 
 class FakeHouse:
@@ -246,7 +310,7 @@ class FakeHouse:
         self.fleet = FakeFleet()
         self.queue = FakeQueue(self.fleet)
         self.sync = FakeSync(self.queue)
-        self.review = FakeReview()
+        self.review = FakeReview(self.fleet)
         for each in (ticket("ENG-1", title="First"), ticket("ENG-2", title="Second", external_key="board/2")):
             self.queue.tickets[each.id] = each
 

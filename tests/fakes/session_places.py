@@ -18,8 +18,9 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
+from supervisor.adapters.sessions.processes import look_at
 from supervisor.adapters.sessions.tmux import TmuxBackend
-from supervisor.adapters.sessions.tmux.processes import look_at
+from supervisor.adapters.sessions.vscode import VscodeBackend
 from supervisor.domain.agent import ExitStatus
 from supervisor.domain.ids import AgentId, DeliveryId
 from supervisor.ports import Session, SessionBackend, SessionSpec
@@ -69,7 +70,30 @@ class TmuxPlace:
         self.socket.unlink(missing_ok=True)
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"tmux": TmuxPlace}
+class VscodePlace:
+    """Pty hosts, all of which are certainly gone afterwards, with their agents."""
+
+    kind = "vscode"
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+
+    def backend(self, **options: Any) -> VscodeBackend:
+        return VscodeBackend(self.state_dir, **options)
+
+    def records(self) -> list[dict[str, Any]]:
+        """What the hosts that are there say of themselves."""
+        return [json.loads(path.read_text()) for path in self.state_dir.glob("hosts/*/record")]
+
+    def end(self) -> None:
+        for record in self.records():
+            for pid, start in ((record["host"], record["host_start"]), (record["pid"], record["start"])):
+                process = look_at(pid)
+                if process is not None and process.start == start:
+                    os.kill(pid, signal.SIGKILL)
+
+
+PLACES: dict[str, Callable[[Path], Place]] = {"tmux": TmuxPlace, "vscode": VscodePlace}
 
 
 P = TypeVar("P", bound=Place)

@@ -20,7 +20,7 @@ from supervisor.domain.hooks import HookEvent, TurnBroke, TurnDone, TurnEnd, Tur
 from supervisor.domain.signals import Rules
 from tests.unit.domain.samples import NOON
 
-BUSY, IDLE, ASKS = "⠂ Claude Code", "✳ Claude Code", "[ ! ] Action Required"
+BUSY, IDLE = "⠂ Claude Code", "✳ Claude Code"
 STATUSES = {"busy": Meaning.BUSY, "idle": Meaning.IDLE, "waiting": Meaning.ASKING, "shell": Meaning.BACKGROUND}
 QUESTION_AGAIN = 6.0
 IDLE_NOTICE = 60.0
@@ -77,8 +77,7 @@ class SimulatedCli:
     name, kind = "simulated", "claude"
     pid: int | None = 7
 
-    def __init__(self, fates: Iterator[Fate], lags: Lags, *, files: bool = True) -> None:
-        """`files`: it has a status file and a record, and its title tells no dialog; else its title tells all."""
+    def __init__(self, fates: Iterator[Fate], lags: Lags) -> None:
         self.now = 0.0
         self.mode = "idle"
         self.turns: list[Turn] = []
@@ -86,11 +85,10 @@ class SimulatedCli:
         """Those that have arrived and were not heard yet."""
         self.listening = True
         self.looks = 0
-        self.rules = Rules(status_file=files)
+        self.rules = Rules(status_file=True)
         self.exit: ExitStatus | None = None
         self.lost: str | None = None
         self.delivered_at = 0.0
-        self._files = files
         self._fates, self._lags = fates, lags
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -102,7 +100,6 @@ class SimulatedCli:
         self._held_until = self._began = 0.0
         self._title_says = ""
         self._titles_at = 0.0
-        self._print(b"\x1b[?2004h")
         self._say("idle")
 
     # --- time -----------------------------------------------------------------------------------------
@@ -151,7 +148,7 @@ class SimulatedCli:
     def look(self, pid: int) -> tuple[Meaning, str] | None:
         self.looks += 1
         said = [status for at, status in self._status if at + self._lags.status <= self.now]
-        return (STATUSES[said[-1]], f"its status file says {said[-1]}") if said and self._files else None
+        return (STATUSES[said[-1]], f"its status file says {said[-1]}") if said else None
 
     def last_turn(self, conversation_id: str) -> TurnEnd | None:
         return [end for at, end in self._record if at + self._lags.record <= self.now or at == 0.0][-1]
@@ -169,7 +166,7 @@ class SimulatedCli:
 
     def _say(self, status: str) -> None:
         self._status.append((self.now, status))
-        title = {"busy": BUSY, "waiting": IDLE if self._files else ASKS}.get(status, IDLE)
+        title = BUSY if status == "busy" else IDLE
         self._print(b"drawn anew\r\n")
         if title != self._title_says:
             self._title_says = title
@@ -206,7 +203,7 @@ class SimulatedCli:
             "prompt": ("idle", "background"), "tool": ("busy",),
             "ask": ("busy",), "yes": ("asking",), "no": ("asking",),
             "esc": ("busy",), "done": ("busy",), "blocked": ("busy",), "fail": ("busy",),
-            "leave": ("busy",) if self._files else (), "wake": ("idle", "background"),
+            "leave": ("busy",), "wake": ("idle", "background"),
         }  # fmt: skip
         too_soon = name in ("done", "fail") and self.now < self._began + ANSWER
         if self.mode in able[name] and not too_soon and (name == "esc" or self.now >= self._held_until):

@@ -1,6 +1,7 @@
 """`operator demo`: a repository, three tickets, a daemon and its agents, from nothing to nothing."""
 
 import gc
+import math
 import os
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from clients.api.locate import locate, read_endpoint
 from clients.api.stream import Happened
 from clients.cli import marks
 from clients.cli.demo import processes
+from clients.cli.demo.deciding import Deciding
 from clients.cli.demo.view import Live, fitted
 from clients.cli.demo.workspace import TICKETS, Workspace, make, place
 from clients.cli.options import DONE, REFUSED, CliError
@@ -39,8 +41,12 @@ _SHOWN = (
         for fact in ("created", "launching", "running", "parked", "queued", "done", "failed", "cancelled")
     ),
     *(f"agent.{fact}" for fact in ("idle", "exited", "lost", "needs_you", "launch_failed", "stalled")),
+    "step.started",
     "step.done",
     "step.broke",
+    "review.opened",
+    "review.approved",
+    "review.rejected",
 )
 """What tells the story; all of it is in `operator watch`."""
 
@@ -48,16 +54,17 @@ _SHOWN = (
 def demo() -> int:
     """Show Operator at work: three tickets, two agents at a time, one crash and its retry.
 
-    It needs no configuration and leaves nothing behind; KEEP=1 in the environment keeps it all.
+    A feature's plan is shown and approved, what it built is rejected once and then approved; ASK=1 in the environment
+    leaves that to you. It needs no configuration and leaves nothing behind; KEEP=1 keeps it all.
 
-    For example: KEEP=1 operator demo
+    For example: ASK=1 operator demo
     """
     gc.enable()
     for program in ("git", "tmux"):
         if shutil.which(program) is None:
             raise CliError(f"The demo needs {program}.", f"Install it: sudo apt-get install {program}")
     began = time.monotonic()
-    keep = os.environ.get("KEEP", "") not in ("", "0")
+    keep, ask = (os.environ.get(name, "") not in ("", "0") for name in ("KEEP", "ASK"))
     out = terminal()
     space = place()
     daemon: subprocess.Popen[bytes] | None = None
@@ -67,7 +74,7 @@ def demo() -> int:
             make(space)
             print(f"A repository, {len(TICKETS)} tickets and an operator.toml are in {space.root}.", flush=True)
             daemon = _serve(space)
-            tickets = trio.run(_perform, space, daemon, out)
+            tickets = trio.run(_perform, space, daemon, out, ask)
             _report(space, tickets, out)
             outcome = DONE if all(ticket.status == "done" for ticket in tickets) else REFUSED
             kept = keep
@@ -115,7 +122,9 @@ def _serve(space: Workspace) -> subprocess.Popen[bytes]:
         )
 
 
-async def _perform(space: Workspace, daemon: subprocess.Popen[bytes], out: Terminal) -> tuple[TicketView, ...]:
+async def _perform(
+    space: Workspace, daemon: subprocess.Popen[bytes], out: Terminal, ask: bool
+) -> tuple[TicketView, ...]:
     """Watch until every ticket has ended; all of them as they are then."""
     started = datetime.now(UTC)
     async with trio.open_nursery() as nursery:
@@ -126,14 +135,18 @@ async def _perform(space: Workspace, daemon: subprocess.Popen[bytes], out: Termi
         print(f"The daemon is up at {where.url} after {took:.1f} s.\n", flush=True)
         async with connect(where) as client:
             live = Live(out, started)
-            nursery.start_soon(_follow, client, live)  # noqa: ASYNC111  (it is cancelled before the client closes)
-            tickets = await _until_ended(client, daemon, live)
+            deciding = Deciding(live, space.state, ask)
+            nursery.start_soon(_follow, client, live, deciding)  # noqa: ASYNC111  (cancelled before the client closes)
+            nursery.start_soon(deciding.run, client)  # noqa: ASYNC111
+            tickets = await _until_ended(client, daemon, live, math.inf if ask else _RUN_LIMIT)
             nursery.cancel_scope.cancel()
     return tickets
 
 
-async def _until_ended(client: Client, daemon: subprocess.Popen[bytes], live: Live) -> tuple[TicketView, ...]:
-    deadline = trio.current_time() + _RUN_LIMIT
+async def _until_ended(
+    client: Client, daemon: subprocess.Popen[bytes], live: Live, limit: float
+) -> tuple[TicketView, ...]:
+    deadline = trio.current_time() + limit
     while True:
         tickets = await _tickets(client)
         live.draw(tickets, datetime.now(UTC))
@@ -144,7 +157,7 @@ async def _until_ended(client: Client, daemon: subprocess.Popen[bytes], live: Li
         if daemon.poll() is not None:
             raise CliError(f"The daemon ended with {daemon.returncode}.")
         if trio.current_time() > deadline:
-            raise CliError(f"The tickets had not ended after {_RUN_LIMIT:.0f} s.")
+            raise CliError(f"The tickets had not ended after {limit:.0f} s.")
         await trio.sleep(_LOOK_AGAIN)
 
 
@@ -170,11 +183,12 @@ async def _ready(space: Workspace, daemon: subprocess.Popen[bytes]) -> None:
     raise CliError("The daemon did not start.")
 
 
-async def _follow(client: Client, live: Live) -> None:
+async def _follow(client: Client, live: Live, deciding: Deciding) -> None:
     async with client.stream(0, _SHOWN) as stream:
         async for message in stream:
             if isinstance(message, Happened):
                 live.happened(message.event)
+                deciding.happened(message.event)
             elif note := about(message, terminal(sys.stderr)):
                 print(note, file=sys.stderr, flush=True)
 

@@ -15,9 +15,14 @@ _EVENTS = 8
 
 
 def frame(
-    tickets: Sequence[TicketView], events: Sequence[EventView], now: datetime, elapsed: float, out: Terminal
+    tickets: Sequence[TicketView],
+    events: Sequence[EventView],
+    note: Sequence[str],
+    now: datetime,
+    elapsed: float,
+    out: Terminal,
 ) -> list[str]:
-    """The board, and under it what happened last."""
+    """The board, under it what happened last, and what a person is shown."""
     ended = sum(ticket.status in ("done", "failed", "cancelled") for ticket in tickets)
     lines = [
         out.facts(out.paint("strong", "Operator"), f"{ended} of {len(tickets)} tickets ended", f"{elapsed:.0f} s"),
@@ -29,7 +34,8 @@ def frame(
     for ticket, cells in zip(tickets, columns_of(rows, out.columns - 4, out.more, right=(2,)), strict=True):
         lines.append(f" {out.mark(marks.of_ticket(ticket.status))} {'  '.join(cells).rstrip()}")
     lines.append("")
-    return lines + [f" {line(event, out)}" for event in events[-_EVENTS:]]
+    lines += [f" {line(event, out)}" for event in events[-_EVENTS:]]
+    return [*lines, *([""] if note else []), *(f" {fitted(text, out)}" for text in note)]
 
 
 class Live:
@@ -39,6 +45,7 @@ class Live:
         self._out = out
         self._started = started
         self._events: list[EventView] = []
+        self._note: Sequence[str] = ()
         self._drawn = 0
 
     def happened(self, event: EventView) -> None:
@@ -48,12 +55,19 @@ class Live:
         if not self._out.live:
             print(line(event, self._out), flush=True)
 
+    def note(self, lines: Sequence[str]) -> None:
+        """What a person is shown now."""
+        self._note = lines
+        if not self._out.live:
+            for text in lines:
+                print(fitted(text, self._out), flush=True)
+
     def draw(self, tickets: Sequence[TicketView], now: datetime) -> None:
         """Show the present state, if this is a place where that can be done."""
         if not self._out.live:
             return
         elapsed = (now - self._started).total_seconds()
-        lines = frame(tickets, self._events, now, elapsed, self._out)
+        lines = frame(tickets, self._events, self._note, now, elapsed, self._out)
         back = f"\x1b[{self._drawn}A\r" if self._drawn else ""
         sys.stdout.write(back + "".join(f"\x1b[K{text}\n" for text in lines) + "\x1b[J")
         sys.stdout.flush()

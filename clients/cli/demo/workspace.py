@@ -16,7 +16,7 @@ MARKER = "REHEARSAL_STAGE"
 _REHEARSAL = Path(__file__).with_name("rehearsal")
 TICKETS = tuple(sorted(Path(__file__).with_name("tickets").glob("*.md")))
 """What the demo's agents work on; the rehearsal agent finds its script in the text."""
-_INHERITED = ("OPERATOR_", "GIT_", "TMUX", "XDG_", "REHEARSAL_")
+_INHERITED = ("OPERATOR_", "GIT_", "TMUX", "XDG_", "REHEARSAL_", "CLAUDE")
 """What of our own environment would lead the demo's processes out of its workspace."""
 
 
@@ -53,6 +53,7 @@ class Workspace:
         return kept | {
             MARKER: str(self.root),
             "HOME": str(home),
+            "CLAUDE_CONFIG_DIR": str(home / ".rehearsal"),
             "XDG_RUNTIME_DIR": str(self.root / "run"),
             "TMUX_TMPDIR": str(self.root / "run"),
             "TERM": kept.get("TERM") or "xterm-256color",
@@ -123,6 +124,7 @@ retry_base = "2s"
 path = "greeter"
 
 [drivers.rehearsal]
+kind = "claude"
 command = {command}
 quit = "/exit"
 

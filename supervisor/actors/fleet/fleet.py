@@ -19,7 +19,7 @@ from supervisor.domain.config import Config
 from supervisor.domain.errors import BackendError, Conflict, NotFound, OperatorError, SessionGone
 from supervisor.domain.ids import AgentId, DeliveryId, TicketId
 from supervisor.domain.queue import Lane, Load
-from supervisor.ports import Exported, Session
+from supervisor.ports import AgentDriver, Exported, Session
 
 log = structlog.get_logger()
 
@@ -78,6 +78,10 @@ class Fleet:
         held = (each for each in self._ledger.agents.values() if not isinstance(each.phase, OVER))
         return Load.of(Lane(each.project, each.driver, each.ticket_type, each.mode == "paired") for each in held)
 
+    def driver(self, agent: Agent) -> AgentDriver | None:
+        """What knows its CLI; None if it left the configuration."""
+        return self._world.drivers.get(agent.driver)
+
     def is_ending(self, agent_id: AgentId) -> bool:
         """Whether the order to end an agent was given."""
         return agent_id in self._ledger.ending
@@ -120,6 +124,14 @@ class Fleet:
     async def diff(self, agent_id: AgentId) -> str:
         """A patch of what the agent's worktree holds beyond its base."""
         return await self._world.workspaces.diff(workspace_of(self.agent(agent_id)))
+
+    async def artifact(self, agent_id: AgentId, name: str, limit: int) -> bytes:
+        """A file of the agent's worktree, which may outlive what is remembered of the agent.
+
+        Raises NotFound, or WorkspaceError as `Workspaces.read` does.
+        """
+        agent = await self._store.get(Agent, agent_id) or self.agent(agent_id)
+        return await self._world.workspaces.read(workspace_of(agent), name, limit)
 
     async def clean(self, ticket_id: TicketId) -> Exported:
         """Remove the worktree that a ticket's agents worked in; unmerged work is exported first."""
@@ -252,7 +264,8 @@ class Fleet:
             session = self._ledger.sessions.get(agent.id)
             if session is not None:
                 await bounded(session.close(), "close the session")
-            await bounded(self._world.backends[agent.backend].forget(agent.id), "forget the session")
+            if (backend := self._world.backends.get(agent.backend)) is not None:  # else nothing of it can be there
+                await bounded(backend.forget(agent.id), "forget the session")
         except OperatorError as error:
             log.warning("session not removed", agent=agent.id, code=error.code, reason=error.message)
             return

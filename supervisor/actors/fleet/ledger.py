@@ -26,6 +26,8 @@ class LaunchOrder:
     attempt: int
     collection: str | None = None
     external_id: str | None = None
+    permission_mode: str | None = None
+    """The mode that the agent's first step asks for."""
 
 
 @frozen
@@ -113,6 +115,7 @@ class Ledger:
             mode="paired" if order.lane.paired else "autonomous",
             collection=order.collection,
             external_id=order.external_id,
+            permission_mode=order.permission_mode,
         )
 
     def forget(self, agent_id: AgentId) -> None:

@@ -171,13 +171,17 @@ class Life:
                 hook_token=self._world.hooks.token(agent.id),
                 launch=f"{agent.id} {agent.started_at.isoformat()}",
                 conversation_id=self._ledger.last_conversation(agent),
+                permission_mode=agent.permission_mode,
             )
         )
         sessions = self._config.sessions
         spec = SessionSpec(
             agent.id, plan.argv, agent.worktree_path, plan.env, sessions.columns, sessions.rows, agent.ticket_id
         )
-        session = await bounded(self._world.backends[agent.backend].open(spec), "open the session")
+        backend = self._world.backends.get(agent.backend)
+        if backend is None:
+            raise BackendError(f"the terminal backend {agent.backend} is not there any more", hint="start a new attempt")
+        session = await bounded(backend.open(spec), "open the session")
         self._ledger.sessions[agent.id] = session
         activity = self._ledger.activities.get(agent.id) or Activity(
             agent.id, Starting(Proof(self._ledger.clock(), Source.LAUNCH, "its process was started"))

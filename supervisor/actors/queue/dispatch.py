@@ -6,16 +6,19 @@ from datetime import timedelta
 import structlog
 from attrs import evolve
 
+from supervisor.actors import review as reviews
 from supervisor.actors.fleet import Fleet, LaunchOrder
 from supervisor.actors.queue.desk import Desk
-from supervisor.actors.review import Review
 from supervisor.domain.agent import OVER, Agent
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.errors import ActorGone, Conflict, NoSlot, NotEligible, OperatorError, TicketTaken, TooSlow
 from supervisor.domain.ids import AgentId, agent_id_for
-from supervisor.domain.lifecycle import Limits, settle
+from supervisor.domain.lifecycle import Limits, settle, taken_again
+from supervisor.domain.phases import HandedOver
 from supervisor.domain.projections import needs_person
 from supervisor.domain.queue import Lane, Obstacle, Settings, full, route
 from supervisor.domain.ticket import ENDED, Launching, Parked, ParkReason, Queued, Ticket, holder, move
+from supervisor.domain.verdicts import concerns, settled_review
 
 log = structlog.get_logger()
 
@@ -27,7 +30,7 @@ ENDING_WAIT = timedelta(seconds=1)
 class Dispatch:
     """A part of the queue actor: used in its task only, but for the counts."""
 
-    def __init__(self, desk: Desk, fleet: Fleet, review: Review, settings: Settings) -> None:
+    def __init__(self, desk: Desk, fleet: Fleet, review: reviews.Review, settings: Settings) -> None:
         self._desk = desk
         self._fleet = fleet
         self._review = review
@@ -35,12 +38,17 @@ class Dispatch:
         self._random = random.Random()
 
     def awaiting(self) -> int:
-        """How many held tickets wait for a person."""
+        """How many tickets wait for a person: of those that agents hold, and of those whose review needs no agent."""
         agents = (holder(ticket) for ticket in self._desk.shelf.held())
         known = ((self._fleet.activities.get(each), self._review.progress.get(each)) for each in agents if each)
-        return sum(
+        held = sum(
             activity is not None and needs_person(activity, progress) is not None for activity, progress in known
         )
+        return held + self.shelved()
+
+    def shelved(self) -> int:
+        """How many tickets wait for a review without an agent."""
+        return len(self._desk.shelf.in_review())
 
     def awaiting_full(self) -> bool:
         """Whether so many tickets wait for people that no more are started (`queue.max_awaiting`)."""
@@ -99,17 +107,21 @@ class Dispatch:
 
     async def _launch(self, ticket: Ticket, lane: Lane) -> AgentId:
         agent_id = agent_id_for(ticket.id, ticket.launches + 1)
-        counted = evolve(ticket, launches=ticket.launches + 1)
+        last = self._review.progress.get(ticket.agent_id) if ticket.agent_id is not None else None
+        counted = evolve(taken_again(ticket, last), launches=ticket.launches + 1)
         launching = await self._desk.move(counted, Launching(self._desk.clock(), agent_id))
         await self._order(launching, agent_id, lane)
         return agent_id
 
     async def _order(self, ticket: Ticket, agent_id: AgentId, lane: Lane) -> None:
+        steps = self._settings.types[lane.type].steps
+        first = steps[min(ticket.resume.step, len(steps) - 1)]
         await self._fleet.launch(
             LaunchOrder(
-                agent_id, ticket.id, ticket.title, lane, ticket.attempts + 1, ticket.collection, ticket.external_id
+                agent_id, ticket.id, ticket.title, lane, ticket.attempts + 1, ticket.collection, ticket.external_id,
+                first.permission_mode,
             )
-        )
+        )  # fmt: skip
 
     # --- what became of agents --------------------------------------------------------------------------
 
@@ -122,16 +134,38 @@ class Dispatch:
             if agent is None:
                 await self._order_again(ticket, agent_id)
                 continue
+            progress = self._review.progress.get(agent_id)
+            if progress is not None and isinstance(progress.phase, HandedOver) and not isinstance(agent.phase, OVER):
+                if not self._fleet.is_ending(agent_id):
+                    await self.retire(agent_id, progress.phase.why, politely=True)
+                continue
             limits = Limits(self._settings.queue, self._random.uniform(-1, 1))
             now = self._desk.clock()
-            activity, progress = self._fleet.activities.get(agent_id), self._review.progress.get(agent_id)
+            activity = self._fleet.activities.get(agent_id)
             settled = settle(ticket, agent, activity, progress, limits, now)
             if settled is not None:
-                await self._desk.move(settled, settled.status, before=ticket.status)
-                await self._heed_limit(agent, settled)
+                await self._heed_limit(agent, settled)  # first: killed between the two, the limit is known
+                moved = await self._desk.move(settled, settled.status, before=ticket.status)
+                following = holder(moved)
+                if following is not None and following != agent_id:
+                    await self._order_again(moved, following)
+        await self._settle_reviews()
         for agent in self.strays():
             if not self._fleet.is_ending(agent.id):
                 await self.retire(agent.id, "its ticket is over", politely=True)
+
+    async def _settle_reviews(self) -> None:
+        """Move tickets on that wait for a review without an agent, and end reviews that are about nothing any more."""
+        for ticket in self._desk.shelf.in_review():
+            review = await self._review.waited_for(ticket.resume.review_id)
+            kind = self._settings.types.get(ticket.type) or BUILT_IN["TASK"]
+            settled = settled_review(ticket, review, kind, self._desk.clock()) if review is not None else None
+            if settled is not None:
+                await self._desk.move(settled, settled.status, before=ticket.status)
+        for review in list(self._review.open.values()):
+            known = self._desk.shelf.tickets.get(review.ticket_id)
+            if review.pending and (known is None or not concerns(review, known)):
+                await self._review.dismiss(review.id, "its ticket is not in that agent's hands any more")
 
     async def _heed_limit(self, agent: Agent, ticket: Ticket) -> None:
         """One agent at its CLI's usage limit speaks for all tickets of its driver."""

@@ -124,8 +124,8 @@ class Intake:
 
     async def _wrote(self, ticket_id: TicketId, kind: WriteKind) -> None:
         ticket = self._shelf.tickets.get(ticket_id)
-        state = board.STATE_AFTER[kind]
-        if ticket is not None and ticket.board_state is not state:
+        state = board.STATE_AFTER.get(kind)
+        if ticket is not None and state is not None and ticket.board_state is not state:
             fresh = evolve(ticket, board_state=state)
             await self._store.commit(fresh)
             self._shelf.put(fresh)

@@ -107,8 +107,12 @@ class Queue:
         return self._shelf.held()
 
     def awaiting(self) -> int:
-        """How many held tickets wait for a person."""
+        """How many tickets wait for a person, with an agent or without one."""
         return self._dispatch.awaiting()
+
+    def shelved(self) -> int:
+        """How many of those wait for a review without an agent."""
+        return self._dispatch.shelved()
 
     def awaiting_full(self) -> bool:
         """Whether so many tickets wait for people that no more are started (`queue.max_awaiting`)."""

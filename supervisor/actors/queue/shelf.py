@@ -59,6 +59,7 @@ class Shelf:
         self._names: dict[str, set[TicketId]] = {}
         self._folded: dict[str, TicketId] = {}
         self._held: set[TicketId] = set()
+        self._in_review: set[TicketId] = set()
         self._blocks: dict[str, set[TicketId]] = {}
         self._due: list[tuple[datetime, TicketId]] = []
         self._timed: set[tuple[datetime, TicketId]] = set()
@@ -88,6 +89,10 @@ class Shelf:
     def held(self) -> list[Ticket]:
         """The tickets that agents hold."""
         return [self.tickets[each] for each in sorted(self._held)]
+
+    def in_review(self) -> list[Ticket]:
+        """The tickets that wait for a review without an agent."""
+        return [self.tickets[each] for each in sorted(self._in_review)]
 
     def line(self, limit: int) -> list[Ticket]:
         """The next tickets, in order."""
@@ -188,6 +193,10 @@ class Shelf:
             self._held.add(ticket.id)
         else:
             self._held.discard(ticket.id)
+        if isinstance(ticket.status, Parked) and ticket.status.reason is ParkReason.REVIEW:
+            self._in_review.add(ticket.id)
+        else:
+            self._in_review.discard(ticket.id)
         self._line_up(ticket)
 
     def _line_up(self, ticket: Ticket) -> None:

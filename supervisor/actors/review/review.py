@@ -1,35 +1,40 @@
-"""Step progress: when a turn ends, is the step done, is it nudged, or does a person have to look?
+"""The review actor: it alone writes step progress and reviews.
 
-The review actor alone writes `Progress`. What needs a look at a worktree runs in a task per agent, so that a
-slow disk keeps only its own agent waiting; per agent there is one such task at a time.
+What needs a look at a worktree, or waits for a verdict's delivery, runs in a task per agent, so that a slow disk
+keeps only its own agent waiting; for one agent, things are done one after the other.
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import assert_never
 
 import structlog
 import trio
-from attrs import evolve
 
-from supervisor.actors.fleet import Fleet, workspace_of
-from supervisor.actors.kit import Bell, Clock
+from supervisor.actors.fleet import Fleet
+from supervisor.actors.kit import Bell, Clock, Inbox, ask
+from supervisor.actors.review.book import Book
+from supervisor.actors.review.hearing import Ask, Decide, Dismiss, Hearing, Held, Message
+from supervisor.actors.review.pulls import watch_pulls
+from supervisor.actors.review.stepper import Stepper, Tools
 from supervisor.actors.store import Store
-from supervisor.domain import steps
-from supervisor.domain.activity import Entry, Value
-from supervisor.domain.agent import GONE, Agent, Delivery, Lost, Opened, Retired
-from supervisor.domain.errors import Conflict, Invalid, OperatorError, SessionGone, WorkspaceError
-from supervisor.domain.ids import AgentId
-from supervisor.domain.issue_type import BUILT_IN, IssueType, Step
-from supervisor.domain.steps import NeedsCheck, Progress, Wait
-from supervisor.domain.ticket import Body, Ticket
-from supervisor.ports import Prompts, Workspaces
+from supervisor.domain import permissions, phases, review, steps
+from supervisor.domain.activity import Entry
+from supervisor.domain.agent import GONE, Opened, Retired
+from supervisor.domain.config import PermissionRule
+from supervisor.domain.errors import ActorGone, Ambiguous, OperatorError
+from supervisor.domain.ids import AgentId, ReviewId
+from supervisor.domain.issue_type import IssueType
+from supervisor.domain.phases import Progress
+from supervisor.domain.review import Approved, Rejected, Request, Verdict
 
 log = structlog.get_logger()
 
 LOOK_DEADLINE = 60.0
 AGAIN_AFTER = 1.0
 """Seconds until an agent whose step could not be moved on is looked at again."""
+RULE = "a rule of operator.toml"
+"""Who decides where no person is asked."""
 
 
 class Review:
@@ -39,237 +44,241 @@ class Review:
         self,
         store: Store,
         fleet: Fleet,
-        prompts: Prompts,
-        workspaces: Workspaces,
+        tools: Tools,
         types: Mapping[str, IssueType],
+        rules: tuple[PermissionRule, ...],
         clock: Clock,
     ) -> None:
         self._store = store
         self._fleet = fleet
-        self._prompts = prompts
-        self._workspaces = workspaces
-        self._types = types
+        self._rules = rules
         self._clock = clock
+        self._book = Book(store, clock)
+        self._pulls = tools.pulls
+        self._stepper = Stepper(self._book, fleet, tools, types)
+        self._hearing = Hearing(self._book, fleet, self._stepper)
         self._wake = Bell()
+        self._inbox: Inbox[Message] = Inbox("the reviews", 64, self._wake)
         self._dirty: set[AgentId] = set()
         self._busy: set[AgentId] = set()
-        self._resting: set[AgentId] = set()
-        self._trying_again: set[AgentId] = set()
-        self._progress: dict[AgentId, Progress] = {}
-        self._bells: list[Bell] = []
+        self._resting: dict[AgentId, datetime] = {}
+        self._letting_go = False
         fleet.on_change(self._rung)
+
+    # --- the handle: reads ------------------------------------------------------------------------
 
     @property
     def progress(self) -> Mapping[AgentId, Progress]:
         """How far each agent has come; the latest committed records."""
-        return MappingProxyType(self._progress)
+        return MappingProxyType(self._book.progress)
+
+    @property
+    def open(self) -> Mapping[ReviewId, review.Review]:
+        """The reviews that are pending, and those whose verdict is not where it acts yet."""
+        return MappingProxyType(self._book.open)
+
+    def pending(self, agent_id: AgentId) -> tuple[review.Review, ...]:
+        """The agent's pending reviews, oldest first."""
+        return self._book.pending(agent_id)
+
+    def is_held(self, review_id: ReviewId) -> bool:
+        """Whether a hook waits for its verdict right now."""
+        return review_id in self._book.holds
+
+    def addressee(self, ref: str) -> AgentId:
+        """The agent that a verdict for an agent's or a ticket's id is meant for. Raises NotFound or Ambiguous."""
+        waiting = [each for each in self._book.open.values() if each.pending]
+        if AgentId(ref) in {each.agent_id for each in waiting}:
+            return AgentId(ref)
+        asked = {each.agent_id for each in waiting if each.ticket_id == ref}
+        if len(asked) > 1:
+            raise Ambiguous(f"several agents of {ref} have pending reviews: {', '.join(sorted(asked))}")
+        return asked.pop() if asked else self._fleet.resolve(ref)
+
+    async def waited_for(self, review_id: ReviewId | None) -> review.Review | None:
+        """The review that a ticket without an agent waits for; one that is pending costs no look into the store."""
+        return await self._book.lookup(review_id) if review_id is not None else None
+
+    async def find(self, review_id: ReviewId) -> review.Review:
+        """One review, however old. Raises NotFound."""
+        return await self._book.find(review_id)
+
+    async def listed(self, status: str | None, ticket: str | None, limit: int) -> list[review.Review]:
+        """Reviews, newest first."""
+        if status == "pending":
+            found = [each for each in self._book.open.values() if each.pending]
+        elif ticket is not None:
+            found = await self._store.load(review.Review, ticket_id=ticket)
+        else:
+            found = await self._store.load(review.Review, **({"status": status} if status is not None else {}))
+        wanted = [each for each in found if status in (None, each.status) and ticket in (None, each.ticket_id)]
+        return sorted(wanted, key=lambda each: each.id, reverse=True)[:limit]
 
     def on_change(self, bell: Bell) -> None:
-        """`bell` is rung whenever an agent's progress, record or activity changed."""
-        self._bells.append(bell)
+        """`bell` is rung whenever an agent's progress, reviews, record or activity changed."""
+        self._book.bells.append(bell)
 
     async def alive(self) -> None:
         """Return once the actor has come round its loop: never, if it is stuck."""
         await self._wake.heard()
 
+    # --- the handle: asks -------------------------------------------------------------------------
+
+    async def decide(self, agent_id: AgentId, review_id: ReviewId | None, verdict: Verdict) -> review.Review:
+        """Store a verdict and set about carrying it out; the review as it is then.
+
+        Raises NotFound, NoReview, StaleReview, Ambiguous, AlreadyDecided, Invalid or AnswerAtTerminal.
+        """
+        return await ask(self._inbox, lambda reply: Decide(agent_id, review_id, verdict, reply))
+
+    async def dismiss(self, review_id: ReviewId, why: str) -> None:
+        """It need not be decided any more: the caller owns what it was about. Done soon after this returns."""
+        await self._inbox.put(Dismiss(review_id, why))
+
+    async def hold(self, agent_id: AgentId, request: Request, asked_at: datetime | None) -> dict[str, object]:
+        """What a hook is to be answered: at once by a rule, else when its review is decided; with nothing when it was
+        overtaken at the terminal, or let go. No actor waits with it."""
+        agent = self._fleet.agent(agent_id)
+        driver = self._fleet.driver(agent)
+        if driver is None or self._letting_go:
+            return {}
+        ruling = permissions.ruling(self._rules, agent.driver, request)
+        if ruling is not None:
+            return driver.answer(request, await self._ruled(agent_id, request, ruling), None)
+        held: Held | None = await ask(self._inbox, lambda reply: Ask(agent_id, request, asked_at, reply))
+        if held is None or self._letting_go:
+            return {}
+        try:
+            outcome = await held.outcome.wait()
+        except ActorGone:
+            return {}
+        finally:
+            self._no_longer(held)
+        return driver.answer(request, outcome.decision, self._hearing.mode_after(agent))
+
+    async def _ruled(
+        self, agent_id: AgentId, request: Request, ruling: permissions.Allow | permissions.Deny
+    ) -> Approved | Rejected:
+        now, denied = self._clock(), isinstance(ruling, permissions.Deny)
+        entry = Entry(
+            "permission.denied" if denied else "permission.allowed",
+            now,
+            self._fleet.agent(agent_id).ticket_id,
+            agent_id,
+            {"tool": request.tool, "question": request.question, "by": RULE},
+        )
+        await self._store.commit(entries=[entry], durable=False)
+        if isinstance(ruling, permissions.Deny):
+            return Rejected(now, RULE, ruling.reason or "a rule of this project does not allow it")
+        return Approved(now, RULE)
+
+    def _no_longer(self, held: Held) -> None:
+        if self._book.holds.get(held.review.id) is held.outcome:
+            del self._book.holds[held.review.id]
+            self._rung(held.review.agent_id)
+
+    def let_go(self) -> None:
+        """Answer every waiting hook with nothing: the agents' own dialogs stay open. From now on none is held."""
+        self._letting_go = True
+        for review_id, outcome in list(self._book.holds.items()):
+            if review_id in self._book.open:
+                outcome.give(self._book.open[review_id])
+
+    # --- the actor --------------------------------------------------------------------------------
+
     def _rung(self, agent_id: AgentId) -> None:
         self._dirty.add(agent_id)
         self._wake.ring()
-        for bell in self._bells:
-            bell.ring()
+        self._book.ring()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        self._progress = {each.agent_id: each for each in await self._store.load(Progress)}
+        await self._book.load()
         self._busy.clear()
+        self._resting.clear()
         self._dirty |= set(self._fleet.agents)
         self._wake.ring()
         task_status.started()
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_pulls, self._book, self._fleet, self._pulls, self.decide)
             while True:
                 await self._wake.wait()
+                while (message := self._inbox.get_nowait()) is not None:
+                    nursery.start_soon(self._serve, message)
                 for agent_id in self._dirty - self._busy:
                     self._dirty.discard(agent_id)
                     if self._is_of_interest(agent_id):
                         self._busy.add(agent_id)
-                        nursery.start_soon(self._advance, agent_id)
+                        nursery.start_soon(self._advance, agent_id, nursery)
+
+    async def _serve(self, message: Message) -> None:
+        await self._hearing.serve(message)
+        if isinstance(message, Decide):
+            self._rung(message.agent_id)  # what follows from the verdict is the agent's next move
+
+    def drain(self) -> None:
+        self._inbox.drain(_failed)
 
     def _is_of_interest(self, agent_id: AgentId) -> bool:
-        agent, progress = self._fleet.agents.get(agent_id), self._progress.get(agent_id)
-        if agent is None or (progress is not None and isinstance(progress.phase, steps.OVER)):
+        agent, progress = self._fleet.agents.get(agent_id), self._book.progress.get(agent_id)
+        if agent is None:
+            return False
+        if any(each.by_hook for each in self._book.of(agent_id)):
+            return True
+        if progress is not None and isinstance(progress.phase, phases.OVER):
             return False
         if isinstance(agent.phase, Retired) and progress is not None:
             # Of one that was given up while it lived, nothing more will be seen.
             return isinstance(self._fleet.activities[agent_id].state, GONE)
         return isinstance(agent.phase, Opened)
 
-    # --- one agent's step -------------------------------------------------------------------------
-
-    async def _advance(self, agent_id: AgentId) -> None:
-        """Move one agent's step on as far as it goes now."""
-        again = False
+    async def _advance(self, agent_id: AgentId, nursery: trio.Nursery) -> None:
+        """Look after one agent's reviews, and move its step on as far as it goes now."""
+        again: float | None = None
         try:
             with trio.move_on_after(LOOK_DEADLINE) as scope:
-                while await self._one_move(self._fleet.agents[agent_id]):
-                    pass
-            again = scope.cancelled_caught
+                async with self._hearing.turns[agent_id]:
+                    await self._hearing.attend(agent_id)
+                    while self._can_move(agent_id) and await self._stepper.one_move(self._fleet.agents[agent_id]):
+                        pass
+            again = AGAIN_AFTER if scope.cancelled_caught else None
         except OperatorError as error:
             log.warning("step not moved on", agent=agent_id, code=error.code, reason=error.message)
-            again = not await self._given_up(agent_id, error)
+            again = None if await self._stepper.given_up(self._fleet.agents[agent_id], error) else AGAIN_AFTER
         finally:
             self._busy.discard(agent_id)
-        await self._rest(agent_id)
-        if again:
-            await self._try_again(agent_id)
+        when = self._clock() + timedelta(seconds=again) if again is not None else self._due(agent_id)
+        if when is not None and (known := self._resting.get(agent_id)) != when and (known is None or when < known):
+            self._resting[agent_id] = when
+            nursery.start_soon(self._look_again, agent_id, when)
         if agent_id in self._dirty:
             self._wake.ring()
 
-    async def _try_again(self, agent_id: AgentId) -> None:
-        """The world did not answer, and nothing will ring when it does: look again soon, from one task however
-        often others ring meanwhile."""
-        if agent_id in self._trying_again:
-            return
-        self._trying_again.add(agent_id)
-        try:
-            await trio.sleep(AGAIN_AFTER)
-        finally:
-            self._trying_again.discard(agent_id)
-        self._dirty.add(agent_id)
-
-    async def _rest(self, agent_id: AgentId) -> None:
-        """Look again when an agent's rest after an error is over; one task waits for that."""
-        progress = self._progress.get(agent_id)
-        if progress is None or not isinstance(progress.phase, steps.Resting) or agent_id in self._resting:
-            return
-        self._resting.add(agent_id)
-        try:
-            await trio.sleep(max(0.0, (progress.phase.until - self._clock()).total_seconds()))
-        finally:
-            self._resting.discard(agent_id)
-        self._dirty.add(agent_id)
-
-    async def _given_up(self, agent_id: AgentId, error: OperatorError) -> bool:
-        """A gone agent whose work cannot be looked at is judged without it: its ticket waits for a word on it."""
-        state, progress = self._fleet.activities[agent_id].state, self._progress.get(agent_id)
-        if not isinstance(state, GONE) or not isinstance(error, WorkspaceError | SessionGone) or progress is None:
+    def _can_move(self, agent_id: AgentId) -> bool:
+        progress, agent = self._book.progress.get(agent_id), self._fleet.agents[agent_id]
+        if progress is not None and isinstance(progress.phase, phases.OVER):
             return False
-        now, why = self._clock(), f"what it left could not be looked at: {error.message}"
-        over = steps.Vanished(now, state.reason) if isinstance(state, Lost) else steps.Broke(now, why)
-        agent = self._fleet.agents[agent_id]
-        await self._put(agent, evolve(progress, phase=over), "step.broke", reason=over.reason)
-        return True
+        return isinstance(agent.phase, Opened) or progress is not None
 
-    def _kind(self, agent: Agent) -> IssueType:
-        """The agent's issue type; one that left the configuration meanwhile is worked on as a TASK."""
-        return self._types.get(agent.ticket_type) or BUILT_IN["TASK"]
+    def _due(self, agent_id: AgentId) -> datetime | None:
+        """When something follows although nothing rings: a rest is over, a run's time is used up, or an answer that a
+        hook was given has had no effect."""
+        progress, whens = self._book.progress.get(agent_id), [self._hearing.due(agent_id)]
+        if progress is not None and isinstance(progress.phase, phases.Resting):
+            whens.append(progress.phase.until)
+        elif progress is not None:
+            kind = self._stepper.kind(self._fleet.agents[agent_id])
+            whens.append(steps.deadline(progress, kind.steps[min(progress.step, len(kind.steps) - 1)]))
+        return min((when for when in whens if when is not None), default=None)
 
-    async def _one_move(self, agent: Agent) -> bool:
-        progress = self._progress.get(agent.id)
-        kind = self._kind(agent)
-        if progress is None:
-            begun = steps.begin(Progress(agent.ticket_id, agent.id, steps.Working(steps.NOTHING)), 0)
-            await self._put(agent, begun, "step.started", step=kind.steps[0].name)
-            return True
-        if progress.step >= len(kind.steps):
-            progress = evolve(progress, step=len(kind.steps) - 1)
-        if isinstance(progress.phase, steps.Prompting):
-            try:
-                progress = await self._prompt(agent, progress, kind.steps[progress.step])
-            except (Invalid, Conflict) as error:
-                turns = self._fleet.activities[agent.id].turns_ended
-                stuck = evolve(
-                    progress, phase=steps.WithPerson(f"its prompt cannot be sent: {error.message}", turns, False)
-                )
-                await self._moved(agent, progress, stuck, kind)
-                return True
-        return await self._observe(agent, progress, kind)
+    async def _look_again(self, agent_id: AgentId, when: datetime) -> None:
+        """One look at `when`, from one task however often others ring meanwhile."""
+        await trio.sleep(max(0.0, (when - self._clock()).total_seconds()))
+        if self._resting.get(agent_id) == when:
+            del self._resting[agent_id]
+        self._dirty.add(agent_id)
+        self._wake.ring()
 
-    async def _observe(self, agent: Agent, progress: Progress, kind: IssueType) -> bool:
-        activity = self._fleet.activities[agent.id]
-        delivery = self._delivery(agent.id, progress)
-        seen = steps.observe(progress, activity, delivery, kind.mode, self._clock())
-        match seen:
-            case Wait():
-                return False
-            case Progress():
-                await self._moved(agent, progress, seen, kind)
-                return True
-            case NeedsCheck():
-                checked = await self._check(agent, progress, kind.steps[progress.step])
-                judged = steps.judge(progress, activity, checked, kind.steps, self._clock())
-                await self._moved(agent, progress, judged, kind)
-                return True
-            case never:
-                assert_never(never)
 
-    def _delivery(self, agent_id: AgentId, progress: Progress) -> Delivery | None:
-        match progress.phase:
-            case steps.Prompting(delivery_id=delivery_id) | steps.Working(delivery_id=delivery_id):
-                return self._fleet.delivery(agent_id, delivery_id)
-            case _:
-                return None
-
-    async def _prompt(self, agent: Agent, progress: Progress, step: Step) -> Progress:
-        """Render the step's prompt once, store it, and have it delivered; the same id delivers once."""
-        assert isinstance(progress.phase, steps.Prompting)
-        if not progress.phase.text:
-            baseline: dict[str, str] = {}
-            if step.artifacts:
-                baseline = await self._workspaces.fingerprints(workspace_of(agent), step.artifacts)
-            text = await self._render(agent, step)
-            phase = evolve(progress.phase, text=text)
-            progress = evolve(progress, phase=phase, baseline=baseline)
-            await self._put(agent, progress, None)
-        assert isinstance(progress.phase, steps.Prompting)
-        if not isinstance(self._fleet.activities[agent.id].state, GONE):
-            phase = progress.phase
-            await self._fleet.session(agent.id).deliver(phase.delivery_id, phase.text, phase.origin)
-        return progress
-
-    async def _render(self, agent: Agent, step: Step) -> str:
-        ticket = await self._store.get(Ticket, agent.ticket_id)
-        body = await self._store.get(Body, agent.ticket_id)
-        if ticket is None:
-            raise Invalid(f"the record of ticket {agent.ticket_id} is gone")
-        return self._prompts.render(step, ticket, body.text if body else "", agent.attempt, "")
-
-    async def _check(self, agent: Agent, progress: Progress, step: Step) -> steps.Checked:
-        if not step.artifacts:
-            return steps.Checked(())
-        missing = []
-        for pattern in step.artifacts:
-            found = await self._workspaces.fingerprints(workspace_of(agent), (pattern,))
-            if not any(progress.baseline.get(path) != mark for path, mark in found.items()):
-                missing.append(pattern)
-        return steps.Checked(tuple(missing))
-
-    async def _moved(self, agent: Agent, before: Progress, after: Progress, kind: IssueType) -> None:
-        name = kind.steps[before.step].name
-        match after.phase:
-            case steps.StepsDone(at=at):
-                status = await self._workspaces.status(workspace_of(agent))
-                unchanged = status.commits == 0 and not status.dirty
-                done = evolve(after, phase=steps.StepsDone(at, no_changes=unchanged, dirty=status.dirty))
-                await self._put(agent, done, "step.done", step=name, commits=status.commits, dirty=status.dirty)
-            case steps.WithPerson(why=why):
-                await self._put(agent, after, "agent.needs_you", step=name, why=why)
-            case steps.Broke(reason=reason) | steps.Vanished(reason=reason):
-                await self._put(agent, after, "step.broke", step=name, reason=reason)
-            case steps.Prompting(origin="nudge"):
-                await self._put(agent, after, "step.nudged", step=name, nudge=after.nudges)
-            case steps.Prompting():
-                await self._put(agent, after, "step.started", step=kind.steps[after.step].name)
-            case steps.Resting(until=until, why=why):
-                await self._put(agent, after, "step.resting", step=name, why=why, until=until.isoformat())
-            case steps.Limited(reason=reason, until=until):
-                await self._put(agent, after, "agent.limited", step=name, reason=reason, until=until.isoformat())
-            case steps.Working():
-                await self._put(agent, after, None)
-            case never:
-                assert_never(never)
-
-    async def _put(self, agent: Agent, progress: Progress, kind: str | None, **data: Value) -> None:
-        entries = [Entry(kind, self._clock(), agent.ticket_id, agent.id, data)] if kind is not None else []
-        await self._store.commit(progress, entries=entries)
-        self._progress[agent.id] = progress
-        for bell in self._bells:
-            bell.ring()
+def _failed(message: Message, error: Exception) -> None:
+    if not isinstance(message, Dismiss):
+        message.reply.fail(error)

@@ -1,6 +1,6 @@
 """The one task that says what an agent is doing and types into its terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 import structlog
@@ -13,20 +13,25 @@ from supervisor.actors.session.handle import (
     Deliver,
     End,
     Hear,
+    Heard,
     Interrupt,
+    Look,
     Message,
+    Press,
     SessionHandle,
 )
 from supervisor.actors.session.mail import Mail
+from supervisor.actors.session.room import Room
 from supervisor.actors.session.typist import Typist
 from supervisor.actors.session.watcher import Watcher
 from supervisor.actors.store import Store
 from supervisor.domain import signals
 from supervisor.domain.activity import Entry, Value
-from supervisor.domain.agent import GONE, Activity, Agent, Delivery, DeliveryState, Idle, Running, Source
-from supervisor.domain.delivery import outcome_of, pasteable
-from supervisor.domain.errors import BackendError, Conflict, OperatorError, SessionGone
+from supervisor.domain.agent import GONE, Activity, Agent, Asking, Delivery, DeliveryState, Idle, Running
+from supervisor.domain.delivery import HELD, outcome_of, pasteable
+from supervisor.domain.errors import AnswerAtTerminal, BackendError, Conflict, OperatorError, SessionGone
 from supervisor.domain.ids import DeliveryId
+from supervisor.domain.review import Decision, Rejected, Request
 from supervisor.ports import AgentDriver, Session
 
 log = structlog.get_logger()
@@ -62,6 +67,7 @@ class SessionActor:
         self._published = published
         self._wake = Bell()
         self._typist = Typist(session, driver)
+        self._room = Room(self._typist)
         self._inbox: Inbox[Message] = Inbox(f"session {agent.id}", 64, self._wake)
         self._mail = Mail()
         self._watcher = Watcher(session, driver, agent.conversation_id, clock, self._noted)
@@ -103,7 +109,8 @@ class SessionActor:
             self._typist.grown.ring()
 
     async def _round(self, nursery: trio.Nursery) -> None:
-        await self._wake.wait_until(self._watcher.next_look())
+        looks = [due for due in (self._watcher.next_look(), self._room.next_look()) if due is not None]
+        await self._wake.wait_until(min(looks, default=None))
         while (message := self._inbox.get_nowait()) is not None:
             await self._serve(message, nursery)
         if await self._watcher.take_in():
@@ -126,10 +133,13 @@ class SessionActor:
                 case Deliver():
                     message.reply.give(await self._accept(message))
                 case Hear(payload=payload, reply=reply):
-                    await self._watcher.take_in()  # what was written before the hook is older than it
-                    self._watcher.hear(payload)
-                    await self._commit_if_changed()
-                    reply.give({})
+                    reply.give(await self._hear(payload))
+                case Look(request=request, reply=reply):
+                    refused = Rejected(self._clock(), "", "")  # any dialog that is known for certain can be refused
+                    reply.give(await self._typist.keys_for(request, refused) is not None)
+                case Press(request=request, decision=decision, reply=reply):
+                    await self._press_verdict(request, decision)
+                    reply.give(None)
                 case Interrupt(reply=reply):
                     await self._typist.press(*self._driver.interrupt_keys)
                     self._watcher.apply(signals.Interrupting(self._clock()))
@@ -144,6 +154,25 @@ class SessionActor:
                     reply.give(None)
                 case never:
                     assert_never(never)
+
+    async def _hear(self, payload: Mapping[str, object]) -> Heard:
+        """A request is passed on only while the agent is asking it: else its dialog is closed by now."""
+        await self._watcher.take_in()  # what was written before the hook is older than it
+        self._watcher.hear(payload)
+        await self._commit_if_changed()
+        request, state = self._driver.read_request(payload), self._activity.state
+        if request is None or not isinstance(state, Asking) or state.question != request.question:
+            return Heard()
+        return Heard(request=request, asked_at=state.proof.since)
+
+    async def _press_verdict(self, request: Request, decision: Decision) -> None:
+        keys = await self._typist.keys_for(request, decision)
+        if keys is None:
+            raise AnswerAtTerminal(
+                f"what {self._agent.id} asked cannot be answered from here any more: {request.question}",
+                hint=f"operator attach {self._agent.ticket_id}",
+            )
+        await self._typist.press(*keys)
 
     # --- records ------------------------------------------------------------------------------------
 
@@ -182,8 +211,7 @@ class SessionActor:
         pending = self._mail.first(DeliveryState.PENDING)
         if not self._gone and pending is not None:
             await self._by_stamps(pending)
-        while await self._watcher.take_in():
-            pass
+        await self._watcher.catch_up()
         await self._commit_if_changed()
         await self._settle()
         await self._finish_typed()
@@ -196,7 +224,7 @@ class SessionActor:
         if stamps.submitted == delivery.id:
             await self._entered(delivery)
         elif stamps.typed == delivery.id:
-            self._mail.show(evolve(delivery, state=DeliveryState.TYPED))
+            self._mail.show(evolve(delivery, state=DeliveryState.TYPED, reason=""))
 
     async def _finish_typed(self) -> None:
         """Press the one Enter that is still owed, unless the agent has moved on or shows a dialog."""
@@ -237,12 +265,13 @@ class SessionActor:
             await self._submit(delivery)
         elif "\n" in delivery.text and not self._watcher.takes_paste:
             await self._refuse(delivery, "the program takes no pasted text, so lines would be sent one by one")
-        else:
+        elif await self._room.is_free(delivery, self._activity, self._mail.last_entered()):
             await self._type(delivery)
+        elif delivery.reason != HELD:
+            await self._commit_if_changed(evolve(delivery, reason=HELD), durable=True)
 
     async def _type(self, delivery: Delivery) -> None:
         try:
-            await self._clear_composer()
             await self._typist.paste(delivery.id, delivery.text)
             await self._submit(delivery)
         except SessionGone as gone:
@@ -252,14 +281,6 @@ class SessionActor:
             await self._by_stamps(delivery)
             self._wake.ring()
 
-    async def _clear_composer(self) -> None:
-        """An interrupted CLI may have put the prompt back where the next one goes. Only then is anything removed:
-        at other times what stands there is a person's."""
-        state = self._activity.state
-        unheard = isinstance(state, Idle) and state.proof.source is not Source.HOOK
-        if unheard and self._activity.turns_ended > 0:
-            await self._typist.clear()
-
     async def _submit(self, delivery: Delivery) -> None:
         await self._typist.enter(delivery.id)
         await self._entered(delivery)
@@ -267,7 +288,8 @@ class SessionActor:
     async def _entered(self, delivery: Delivery) -> None:
         self._watcher.apply(signals.Entered(self._clock(), delivery.id))
         self._watcher.heard()
-        entered = evolve(delivery, state=DeliveryState.SUBMITTED, turns_before=self._activity.turns_ended)
+        turns = self._activity.turns_ended
+        entered = evolve(delivery, state=DeliveryState.SUBMITTED, reason="", turns_before=turns)
         await self._commit_if_changed(entered, durable=True)
 
     async def _refuse(self, delivery: Delivery, reason: str) -> None:
@@ -330,6 +352,6 @@ class SessionActor:
 
 _MATERIAL = (
     "turns_ended", "title_speaks", "ready", "submission", "stalled",
-    "background", "turn_error", "limit_until", "interrupting", "interrupted", "turn", "ending",
+    "background", "turn_error", "limit_until", "interrupting", "interrupted", "turn", "ending", "plans_taken",
 )  # fmt: skip
 """What of an activity is worth a commit; the rest is found again in the transcript."""

@@ -2,21 +2,35 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from supervisor.actors.kit import Inbox, Reply, Watch, ask
 from supervisor.domain.agent import Delivery, DeliveryState
 from supervisor.domain.errors import SessionGone, TooSlow
 from supervisor.domain.ids import AgentId, DeliveryId
+from supervisor.domain.review import Decision, Request
 from supervisor.ports import Attach, Session
 
 HOOK_DEADLINE = 4.0
 """Seconds that a hook waits for its answer; the CLI itself waits no longer than 5."""
 BACKEND_DEADLINE = 15.0
 """Seconds that a terminal backend has for one call."""
+
+
+@frozen
+class Heard:
+    """What came of a hook of the agent's CLI."""
+
+    answer: dict[str, object] = field(factory=dict)
+    """What the hook is answered, if it asks nothing."""
+    request: Request | None = None
+    """What it asks a person: then its answer is their verdict."""
+    asked_at: datetime | None = None
+    """Since when the agent is `Asking` that."""
 
 
 @frozen
@@ -29,10 +43,27 @@ class Deliver:
 
 @frozen
 class Hear:
-    """A hook of the agent's CLI. The answer is what the hook is answered."""
+    """A hook of the agent's CLI."""
 
     payload: Mapping[str, object]
-    reply: Reply[dict[str, object]]
+    reply: Reply[Heard]
+
+
+@frozen
+class Look:
+    """Look whether the dialog of a request is on the screen."""
+
+    request: Request
+    reply: Reply[bool]
+
+
+@frozen
+class Press:
+    """Carry out a decision at the dialog of a request."""
+
+    request: Request
+    decision: Decision
+    reply: Reply[None]
 
 
 @frozen
@@ -49,7 +80,7 @@ class End:
     reply: Reply[None]
 
 
-Message = Deliver | Hear | Interrupt | End
+Message = Deliver | Hear | Look | Press | Interrupt | End
 
 
 class SessionHandle:
@@ -87,15 +118,30 @@ class SessionHandle:
         return await ask(self._living(), lambda reply: Deliver(delivery_id, text, origin, reply))
 
     async def prompt(self, text: str, origin: str = "person", wait: float = 2.0) -> Delivery:
-        """Deliver a person's text and wait up to `wait` seconds to learn what became of it."""
+        """Deliver a person's text and wait up to `wait` seconds to learn what became of it, or what it waits for."""
         stored = await self.deliver(DeliveryId(f"{self.agent_id}.{secrets.token_hex(4)}"), text, origin)
         with trio.move_on_after(wait):
-            return await self._deliveries[stored.id].until(lambda each: each.state is not DeliveryState.PENDING)
+            return await self._deliveries[stored.id].until(
+                lambda each: each.state is not DeliveryState.PENDING or each.reason != ""
+            )
         return self._deliveries[stored.id].value
 
-    async def hear(self, payload: Mapping[str, object]) -> dict[str, object]:
-        """Pass on a hook of the agent's CLI; what the CLI is to be answered."""
+    async def hear(self, payload: Mapping[str, object]) -> Heard:
+        """Pass on a hook of the agent's CLI. What it says is stored, and if it asks, the agent is `Asking`."""
         return await ask(self._living(), lambda reply: Hear(payload, reply), within=HOOK_DEADLINE)
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def shows(self, request: Request) -> bool:
+        """Whether the screen certainly shows the dialog of this very request."""
+        return await ask(self._living(), lambda reply: Look(request, reply), within=2 * BACKEND_DEADLINE)
+
+    async def press_verdict(self, request: Request, decision: Decision) -> None:
+        """Press what carries the decision out at the dialog of this very request; what comes of it is seen in the
+        agent's activity. Raises AnswerAtTerminal, with nothing pressed, where that dialog is not certain."""
+        await ask(self._living(), lambda reply: Press(request, decision, reply), within=2 * BACKEND_DEADLINE)
+
+    # --- the terminal -----------------------------------------------------------------------------
 
     async def interrupt(self) -> None:
         """Press the key that stops a turn."""

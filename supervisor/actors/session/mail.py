@@ -4,6 +4,8 @@ from supervisor.actors.kit import Watch
 from supervisor.domain.agent import SETTLED, Delivery, DeliveryState
 from supervisor.domain.ids import DeliveryId
 
+_ENTERED = (DeliveryState.SUBMITTED, DeliveryState.DELIVERED, DeliveryState.UNKNOWN)
+
 
 class Mail:
     """A part of the session actor. `watches` is what others see; it changes only after a commit, but for what a
@@ -45,6 +47,10 @@ class Mail:
             return None
         delivery = self.watches[self._open[0]].value
         return delivery if not states or delivery.state in states else None
+
+    def last_entered(self) -> Delivery | None:
+        """The delivery that was entered last."""
+        return next((each.value for each in reversed(self.watches.values()) if each.value.state in _ENTERED), None)
 
     def owed(self) -> list[Delivery]:
         return [self.watches[each].value for each in self._open]

@@ -10,6 +10,7 @@ from supervisor.actors.session.handle import BACKEND_DEADLINE
 from supervisor.domain.errors import BackendError
 from supervisor.domain.hooks import TurnDone
 from supervisor.domain.ids import DeliveryId
+from supervisor.domain.review import Decision, Request
 from supervisor.ports import AgentDriver, Session
 
 ECHO_WAIT = 3.0
@@ -37,9 +38,19 @@ class Typist:
     async def press(self, *keys: str) -> None:
         await _bounded(self._session.press(*keys))
 
+    async def screen(self, *, styled: bool = False) -> str:
+        """What the terminal shows now."""
+        with trio.move_on_after(BACKEND_DEADLINE):
+            return await self._session.screen(styled=styled)
+        raise BackendError(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
+
+    async def keys_for(self, request: Request, decision: Decision) -> tuple[str, ...] | None:
+        """What carries a decision out at the dialog on the screen; None if it is not certainly the request's."""
+        return self._driver.keys_for(request, decision, await self.screen())
+
     async def paste(self, delivery_id: DeliveryId, text: str) -> None:
         """Put a text into the program's input, and wait until it shows it."""
-        before = await self._composer()
+        before = await self.composer()
         await self._until_echo(self._session.type(delivery_id, text), lambda composer: composer not in (None, before))
 
     async def enter(self, delivery_id: DeliveryId) -> None:
@@ -47,15 +58,12 @@ class Typist:
 
     async def clear(self) -> None:
         """Empty the composer, if there is something in it."""
-        if await self._composer():
+        if await self.composer():
             await self._until_echo(self._session.press(*self._driver.clear_keys), lambda composer: not composer)
 
-    async def _composer(self) -> str | None:
-        if not self._driver.clear_keys:
-            return None
-        with trio.move_on_after(BACKEND_DEADLINE):
-            return self._driver.composer(await self._session.screen())
-        raise BackendError(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
+    async def composer(self) -> str | None:
+        """What stands in the program's composer; None where it shows none, or none is known."""
+        return self._driver.composer(await self.screen(styled=True)) if self._driver.clear_keys else None
 
     async def _until_echo(self, typing: Awaitable[None], met: Callable[[str | None], bool]) -> None:
         """Put something into the terminal and wait a while until the program shows it.
@@ -69,7 +77,7 @@ class Typist:
             while self._session.exit is None and self._session.lost is None:
                 if self._session.end != before:
                     before = self._session.end
-                    composer = await self._composer()
+                    composer = await self.composer()
                     if not self._driver.clear_keys or met(composer):
                         return
                     patience = ECHO_QUIET if composer is None else math.inf

@@ -10,7 +10,7 @@ from attrs import evolve
 from supervisor.actors.kit import Clock
 from supervisor.domain import looks, signals, terminal
 from supervisor.domain.activity import Entry, Value
-from supervisor.domain.agent import Activity, Asking, Meaning, Running, Source, Starting
+from supervisor.domain.agent import GONE, Activity, Asking, Meaning, Running, Source, Starting
 from supervisor.domain.terminal import TerminalParser
 from supervisor.ports import AgentDriver, Session
 
@@ -63,8 +63,8 @@ class Watcher:
 
     async def take_in(self) -> bool:
         """Read new output, then exit and loss. True if output is left for later."""
-        taken = 0
-        while self.activity.offset < self._session.end and taken < PER_TURN:
+        taken, end = 0, self._session.end  # the end is asked of the file system: once, where nothing is new
+        while self.activity.offset < end and taken < PER_TURN:
             start, data = await self._session.read(self.activity.offset, READ)
             if not data:
                 break
@@ -75,8 +75,9 @@ class Watcher:
             for event in self._parser.feed(data):
                 self._apply_event(event)
             self.activity = evolve(self.activity, offset=start + len(data))
+            end = self._session.end
         self.see_end()
-        return self.activity.offset < self._session.end and taken >= PER_TURN
+        return self.activity.offset < end and taken >= PER_TURN
 
     def see_end(self) -> None:
         """Conclude from how the session ended, if it did."""
@@ -167,7 +168,14 @@ class Watcher:
         elif silent >= rules.stall_after:
             self.apply(signals.StallChecked(self._clock(), silent))
 
-    async def _look_at_status(self, silent: float) -> None:
+    async def catch_up(self) -> None:
+        """Read what was written since the stored activity, then look: the CLI's files are newer than all of that."""
+        while await self.take_in():
+            pass
+        if self._driver.rules.status_file and not isinstance(self.activity.state, (Starting, *GONE)):
+            await self._look_at_status(0.0, newer=True)
+
+    async def _look_at_status(self, silent: float, *, newer: bool = False) -> None:
         """What the CLI's own files say; where they say nothing yet, whether a known dialog is on the screen."""
         found = self._driver.look(self._session.pid) if self._session.pid is not None else None
         now, state = self._clock(), self.activity.state
@@ -179,7 +187,7 @@ class Watcher:
             open_turn = isinstance(state, Running | Asking) or self.activity.ending is not None
             rests = open_turn and found[0] in (Meaning.IDLE, Meaning.BACKGROUND)
             recorded = self._driver.last_turn(self._conversation_id) if rests and self._conversation_id else None
-            self.apply(signals.Looked(now, *found, recorded))
+            self.apply(signals.Looked(now, *found, recorded, newer))
 
     async def _look_at_start(self, found: tuple[Meaning, str] | None, silent: float, now: datetime) -> None:
         if found is None and silent < looks.PROMPT_LOOK:

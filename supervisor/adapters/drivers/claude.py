@@ -9,7 +9,10 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import assert_never
 
+from supervisor.adapters.drivers import claude_requests
+from supervisor.adapters.drivers.claude_dialogs import command_keys, plan_keys, question_keys
 from supervisor.adapters.drivers.claude_files import ClaudeFiles
 from supervisor.adapters.drivers.claude_hooks import EVENTS, read_hook, turn_broke
 from supervisor.adapters.drivers.claude_screens import composer, dialog
@@ -19,11 +22,14 @@ from supervisor.domain.agent import Meaning
 from supervisor.domain.config import DriverConfig
 from supervisor.domain.errors import DriverError
 from supervisor.domain.hooks import HookEvent, TurnEnd
+from supervisor.domain.review import Decision, Question, Request, ReviewKind
 from supervisor.domain.signals import Rules
 from supervisor.ports import LaunchPlan, LaunchRequest
 
 HOOK_TIMEOUT = 5
 """Seconds Claude waits for our answer to a hook; it goes on without one."""
+ASKING_TIMEOUT = 24 * 3600
+"""The same for the hook that asks a person, who may answer at Claude's own dialog all the while."""
 NAMESPACE = uuid.UUID("6f7fd3d8-3e0a-5f0b-9a55-0b8f0f1f6c2e")
 """For the ids of conversations."""
 
@@ -32,6 +38,7 @@ class ClaudeDriver:
     """Implements `ports.AgentDriver`."""
 
     kind = "claude"
+    has_modes = True
 
     def __init__(self, name: str, config: DriverConfig, environ: Mapping[str, str]) -> None:
         self.name = name
@@ -73,6 +80,49 @@ class ClaudeDriver:
         """The question of a first-run dialog."""
         return dialog(screen)
 
+    def read_request(self, payload: Mapping[str, object]) -> Request | None:
+        """What its PermissionRequest hook asks."""
+        return claude_requests.read_request(payload)
+
+    def questions(self, request: Request) -> tuple[Question, ...]:
+        """Those of AskUserQuestion."""
+        return claude_requests.questions(request)
+
+    def plan_text(self, request: Request) -> str:
+        """The plan of ExitPlanMode, in Markdown."""
+        return claude_requests.plan_text(request)
+
+    def answer(self, request: Request, decision: Decision, mode: str | None) -> dict[str, object]:
+        """The PermissionRequest hook's answer."""
+        return claude_requests.answer(request, decision, mode)
+
+    def mode_after_plan(self, wanted: str | None) -> str | None:
+        """The wanted mode where an approval can set it, else its default."""
+        return claude_requests.mode_after_plan(wanted)
+
+    def keys_for(self, request: Request, decision: Decision, screen: str) -> tuple[str, ...] | None:
+        """For a command, one question, or a plan whose file still holds it; an approved plan is carried out in the
+        default mode. Dialogs of other tools show less than was asked."""
+        match request.kind:
+            case ReviewKind.PERMISSION:
+                told = claude_requests.command(request)
+                return command_keys(*told, decision, screen) if told is not None else None
+            case ReviewKind.PLAN:
+                path = claude_requests.plan_file(request)
+                if path is None or not self._files.keeps_plan(path, self.plan_text(request)):
+                    return None
+                return plan_keys(path, decision, screen)
+            case ReviewKind.QUESTION:
+                return question_keys(self.questions(request), decision, screen)
+            case ReviewKind.VISUAL | ReviewKind.PR:
+                return None
+            case never:
+                assert_never(never)
+
+    def was_told(self, conversation_id: str, text: str) -> bool | None:
+        """Whether the end of the conversation's file has it."""
+        return self._files.holds(conversation_id, text)
+
     def look(self, pid: int) -> tuple[Meaning, str] | None:
         """What `sessions/PID.json` says."""
         return self._files.status(pid)
@@ -82,7 +132,7 @@ class ClaudeDriver:
         return self._files.last_turn(conversation_id, lambda text, kind: turn_broke(text, kind, datetime.now(UTC)))
 
     def composer(self, screen: str) -> str | None:
-        """What stands between the last two rules; it may be a suggestion of the CLI's own."""
+        """What was typed between the last two rules."""
         return composer(screen)
 
     def _conversation(self, request: LaunchRequest) -> tuple[str, bool]:
@@ -104,6 +154,8 @@ class ClaudeDriver:
             "headers": {"Authorization": f"Bearer {request.hook_token}"},
         }
         hooks = {event: [{"hooks": [hook]}] for event in EVENTS} if request.hook_url else {}
+        if hooks:
+            hooks["PermissionRequest"] = [{"hooks": [{**hook, "timeout": ASKING_TIMEOUT}]}]
         path = request.private_dir / "claude.json"
         try:
             request.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
     sessions/PID.json                whether a process is busy, idle or waiting at a dialog
     projects/FOLDER/UUID.jsonl       a conversation, one entry a line, not always in the order of their times
+    plans/NAME.md                    a plan that was proposed
 
 Neither is documented: whatever is missing or of another form says nothing.
 """
@@ -19,6 +20,9 @@ from supervisor.domain.hooks import TurnBroke, TurnDone, TurnEnd, TurnStopped
 STATUS_LIMIT: Final = 64 * 1024
 TAIL: Final = 256 * 1024
 """Bytes of a conversation's end in which its last turn's end is looked for."""
+TOLD_TAIL: Final = 4 * 1024 * 1024
+"""Bytes of a conversation's end in which a text is looked for."""
+PLAN_LIMIT: Final = 2 * 1024 * 1024
 STATUSES: Final = {
     "busy": Meaning.BUSY,
     "idle": Meaning.IDLE,
@@ -71,6 +75,32 @@ class ClaudeFiles:
             text = " ".join(text for part in _parts(content) if isinstance(text := part.get("text"), str))
             return broke(text, str(last.get("error") or "unknown"))
         return TurnStopped() if any(part.get("type") == "tool_use" for part in _parts(content)) else TurnDone()
+
+    def holds(self, conversation: str, text: str) -> bool | None:
+        """Whether somebody said exactly this towards its end; None where there is no conversation."""
+        path = self._conversation(conversation)
+        if path is None:
+            return None
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - TOLD_TAIL))
+                end = file.read(TOLD_TAIL)
+        except OSError:
+            return None
+        return any(each in end for each in _spellings(text))
+
+    def keeps_plan(self, path: str, text: str) -> bool:
+        """Whether a plan's file holds this plan: else another one was proposed since, or a person has edited it."""
+        file = Path(path)
+        try:
+            if file.parent.resolve() != (self._folder / "plans").resolve():
+                return False
+            with file.open("rb") as opened:
+                kept = opened.read(PLAN_LIMIT + 1)
+        except (OSError, ValueError, RuntimeError):
+            return False
+        return len(kept) <= PLAN_LIMIT and kept.decode("utf-8", "replace").rstrip() == text.rstrip()
 
     def _conversation(self, conversation: str) -> Path | None:
         if _UUID.fullmatch(conversation) is None:
@@ -131,3 +161,11 @@ def _time_of(entry: Mapping[str, object]) -> float:
 
 def _parts(content: object) -> list[Json]:
     return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else [{"text": content}]
+
+
+def _spellings(text: str) -> set[bytes]:
+    """How a text may stand in JSON: as it is, or as a terminal took it in."""
+    typed = text.replace("\t", "    ")  # a tab that is typed becomes blanks
+    said = {each for way in (text, typed) for each in (way, way.strip())}
+    plain = {json.dumps(each, ensure_ascii=False).encode("utf-8", "surrogatepass") for each in said}
+    return plain | {json.dumps(each).encode() for each in said}

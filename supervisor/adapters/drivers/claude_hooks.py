@@ -11,6 +11,7 @@ from attrs import evolve
 from supervisor.domain.hooks import (
     Asked,
     HookEvent,
+    PlanTaken,
     PromptTaken,
     SaysIdle,
     SessionBegan,
@@ -33,6 +34,10 @@ EVENTS = (
 )
 """What is subscribed to. SessionStart is not called over http."""
 
+PLAN_TOOL: Final = "ExitPlanMode"
+"""Proposes a plan; it is used once the plan was accepted, and not at all if it was not."""
+QUESTION_TOOL: Final = "AskUserQuestion"
+
 SHOWN = 300
 """Characters of a question or an error that are kept."""
 
@@ -45,10 +50,12 @@ def read_hook(payload: Mapping[str, object], now: datetime) -> HookEvent | None:
             return SessionBegan(_text(payload, "session_id") or None)
         case "UserPromptSubmit":
             return PromptTaken(turn)
+        case "PostToolUse" if payload.get("tool_name") == PLAN_TOOL:
+            return PlanTaken(_text(payload, "tool_use_id") or None, turn)
         case "PreToolUse" | "PostToolUse" | "PostToolUseFailure":
             return ToolUsed(_text(payload, "tool_name") or "a tool", turn)
         case "PermissionRequest":
-            return Asked(_question(payload), turn=turn)
+            return Asked(question(payload), turn=turn)
         case "Notification":
             return _notification(payload, turn)
         case "Stop":
@@ -73,21 +80,20 @@ def _notification(payload: Mapping[str, object], turn: str | None) -> HookEvent 
             return None
 
 
-def _question(payload: Mapping[str, object]) -> str:
+def question(payload: Mapping[str, object]) -> str:
+    """What a PermissionRequest asks, in one line of bounded length."""
     tool, given = _text(payload, "tool_name"), payload.get("tool_input")
     details = given if isinstance(given, dict) else {}
-    match tool:
-        case "AskUserQuestion":
-            questions = details.get("questions")
-            first = questions[0] if isinstance(questions, list) and questions else None
-            asked = first.get("question") if isinstance(first, dict) else None
-            return short(asked) if isinstance(asked, str) else "It asks a question."
-        case "ExitPlanMode":
-            return "It proposes a plan."
-        case _:
-            told = (details.get(key) for key in ("command", "file_path", "url"))
-            what = next((each for each in told if isinstance(each, str)), None)
-            return short(f"It wants to use {tool or 'a tool'}" + (f": {what}" if what else "."))
+    if tool == PLAN_TOOL:
+        return "It proposes a plan."
+    if tool == QUESTION_TOOL:
+        questions = details.get("questions")
+        first = questions[0] if isinstance(questions, list) and questions else None
+        asked = first.get("question") if isinstance(first, dict) else None
+        return short(asked) if isinstance(asked, str) else "It asks a question."
+    told = (details.get(key) for key in ("command", "file_path", "url"))
+    what = next((each for each in told if isinstance(each, str)), None)
+    return short(f"It wants to use {tool or 'a tool'}" + (f": {what}" if what else "."))
 
 
 def _text(payload: Mapping[str, object], key: str) -> str:

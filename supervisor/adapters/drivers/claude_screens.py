@@ -1,5 +1,6 @@
 """Screens of Claude Code 2.1, where neither hook nor title nor file tells what is on them."""
 
+import re
 from typing import Final
 
 DIALOGS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
@@ -16,6 +17,16 @@ A screen that is none of them is never guessed at.
 """
 _RULE: Final = "\u2500" * 10
 _MARK: Final = "\u276f"
+_SHELL: Final = "!"
+"""What a composer begins with that takes a shell command."""
+_INDENT: Final = "  "
+FOOTER: Final = 6
+"""Lines below a composer, at most: hints, and a status line of the user's own."""
+_SGR: Final = re.compile("\x1b\\[([0-9;:]*)m")
+_COLOUR: Final = re.compile(r"[345]8[;:](?:5[;:]\d+|2(?:[;:]\d*){3})")
+_PLAIN: Final = "p"
+_DIM: Final = "d"
+_INVERSE: Final = "i"
 
 
 def dialog(screen: str) -> str | None:
@@ -24,12 +35,49 @@ def dialog(screen: str) -> str | None:
 
 
 def composer(screen: str) -> str | None:
-    """The text in the composer, which stands between the last two rules; None if there is no composer."""
-    lines = screen.splitlines()
+    """The text in the composer, which stands between the last two rules; None if there is no composer.
+
+    A composer for shell commands is never empty: its mark is text. A suggestion of Claude Code's own is none: it is
+    dim, but for the cursor on its first character.
+    """
+    text, looks = _read(screen)
+    lines = text.split("\n")
     rules = [number for number, line in enumerate(lines) if line.startswith(_RULE)]
-    if len(rules) < 2:
+    begin = _top(lines, rules)
+    if begin is None:
         return None
-    inside = lines[rules[-2] + 1 : rules[-1]]
-    if not inside or not inside[0].startswith(_MARK):
-        return None
-    return "\n".join((inside[0].removeprefix(_MARK), *inside[1:])).strip()
+    start = sum(len(line) + 1 for line in lines[:begin])
+    end = start + len("\n".join(lines[begin : rules[-1]]))
+    shown = list(zip(text[start:end], looks[start:end], strict=True))
+    typed = "".join(character for character, look in shown if look != _DIM).removeprefix(_MARK).strip()
+    suggested = len(typed) == 1 and (typed, _INVERSE) in shown and any(look == _DIM for _, look in shown)
+    return "" if suggested else typed
+
+
+def _top(lines: list[str], rules: list[int]) -> int | None:
+    """The composer's first line. One that is taller than the screen shows only its end, and the rule below that."""
+    if len(rules) > 1:
+        begin = rules[-2] + 1
+        return begin if begin < rules[-1] and lines[begin].startswith((_MARK, _SHELL)) else None
+    above = lines[: rules[0]] if rules and len(lines) - rules[0] <= FOOTER else []
+    return 0 if any(above) and all(line.startswith(_INDENT) for line in above if line) else None
+
+
+def _read(screen: str) -> tuple[str, str]:
+    """A styled screen's text, and how each character of that looks."""
+    text, looks = list[str](), list[str]()
+    dim = inverse = False
+    for number, piece in enumerate(_SGR.split(screen)):
+        if number % 2 == 0:
+            text.append(piece)
+            looks.append((_DIM if dim else _INVERSE if inverse else _PLAIN) * len(piece))
+            continue
+        for code in _COLOUR.sub("39", piece).split(";"):
+            match code:
+                case "0" | "":
+                    dim = inverse = False
+                case "2" | "22":
+                    dim = code == "2"
+                case "7" | "27":
+                    inverse = code == "7"
+    return "".join(text), "".join(looks)

@@ -10,6 +10,7 @@ from supervisor.adapters.drivers.titles import read_title
 from supervisor.domain.agent import Meaning
 from supervisor.domain.config import DriverConfig
 from supervisor.domain.errors import DriverError
+from supervisor.domain.review import Decision, Question, Request
 from supervisor.domain.signals import Rules
 from supervisor.ports import LaunchPlan, LaunchRequest
 
@@ -21,6 +22,7 @@ class CommandDriver:
     """Implements `ports.AgentDriver` for a program of which nothing is known but its configuration."""
 
     kind = "command"
+    has_modes = False
 
     def __init__(self, name: str, config: DriverConfig) -> None:
         """Raises DriverError if its prompt pattern cannot be used."""
@@ -47,6 +49,34 @@ class CommandDriver:
 
     def dialog(self, screen: str) -> None:
         """Nothing is known of such a program's dialogs."""
+        return
+
+    def read_request(self, payload: Mapping[str, object]) -> None:
+        """Such programs ask at their terminal only."""
+        return
+
+    def questions(self, request: Request) -> tuple[Question, ...]:
+        """None: they ask by no hook."""
+        return ()
+
+    def plan_text(self, request: Request) -> str:
+        """None, as well."""
+        return ""
+
+    def answer(self, request: Request, decision: Decision, mode: str | None) -> dict[str, object]:
+        """Nothing is there to be answered."""
+        return {}
+
+    def mode_after_plan(self, wanted: str | None) -> None:
+        """Such programs have no modes."""
+        return
+
+    def keys_for(self, request: Request, decision: Decision, screen: str) -> None:
+        """Nothing is known of such a program's dialogs."""
+        return
+
+    def was_told(self, conversation_id: str, text: str) -> None:
+        """Nothing is known of such a program's conversations."""
         return
 
     def look(self, pid: int) -> None:

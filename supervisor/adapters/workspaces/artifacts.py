@@ -41,6 +41,14 @@ def fingerprints(root: Path, globs: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def matches(root: Path, globs: Sequence[str]) -> Iterator[str]:
+    """The names of what matches, by path inside `root`; links and folders too. Raises WorkspaceError."""
+    search = _Search(root.resolve())
+    for glob in globs:
+        for path in search.matches(glob):
+            yield path.relative_to(search.root).as_posix()
+
+
 def marks(root: Path, names: Iterable[str]) -> list[str]:
     """One mark for each name and what is there now: the same mark later means that nothing changed."""
     search = _Search(root.resolve())

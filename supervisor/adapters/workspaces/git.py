@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from supervisor.adapters.workspaces import artifacts, reading
+from supervisor.adapters.workspaces import artifacts, reading, showing
 from supervisor.adapters.workspaces.making import Maker
 from supervisor.adapters.workspaces.places import Phase, Places, Record, is_there
 from supervisor.adapters.workspaces.removing import Remover
@@ -16,6 +16,7 @@ from supervisor.adapters.workspaces.runner import Git, unusable
 from supervisor.domain.config import ProjectConfig
 from supervisor.domain.errors import WorkspaceError
 from supervisor.domain.ids import TicketId
+from supervisor.domain.review import Artifact
 from supervisor.ports import Exported, Workspace, WorkStatus
 
 
@@ -80,6 +81,27 @@ class GitWorkspaces:
             self._places.open()
             path, base = Path(workspace.path), workspace.base or "HEAD"
             return await reading.diff(self._git, path, base, self._places.scratch)
+
+    async def artifacts(self, workspace: Workspace, globs: Sequence[str]) -> tuple[Artifact, ...]:
+        """The files that a glob matches, with their type by content."""
+        with self._system_errors():
+            return await trio.to_thread.run_sync(
+                showing.artifacts, Path(workspace.path), tuple(globs), abandon_on_cancel=True
+            )
+
+    async def read(self, workspace: Workspace, name: str, limit: int) -> bytes:
+        """A file's content."""
+        with self._system_errors():
+            return await trio.to_thread.run_sync(
+                showing.read, Path(workspace.path), name, limit, abandon_on_cancel=True
+            )
+
+    async def stat(self, workspace: Workspace) -> str:
+        """A diff stat of everything since the base, untracked files included."""
+        with self._system_errors():
+            self._places.open()
+            path, base = Path(workspace.path), workspace.base or "HEAD"
+            return await reading.stat(self._git, path, base, self._places.scratch)
 
     async def clean(self, project: str, ticket_id: TicketId, workspace: Workspace) -> Exported:
         """Remove worktree and branch; what is not merged is exported first. Idempotent."""

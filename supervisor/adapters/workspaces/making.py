@@ -128,6 +128,7 @@ class Maker:
         """Copy, set up, and set the completion marker, in this order."""
         path = Path(record.path)
         config = repository.config
+        await trio.to_thread.run_sync(setup.make_notes_folder, path)
         await trio.to_thread.run_sync(
             partial(setup.copy_files, repository.path, path, config.copy, self._places.scratch, keep)
         )

@@ -17,6 +17,8 @@ from supervisor.domain.errors import WorkspaceError
 DIFF_LIMIT = 2 * 1024 * 1024
 """Bytes of a patch that are shown."""
 
+STAT_LINES = 200
+
 HANDED_OVER_LIMIT = 5000
 """Uncommitted files of copying and set-up that are remembered; with more, all of them count as work."""
 
@@ -141,6 +143,17 @@ async def diff(git: Git, worktree: Path, base: str, scratch: Path) -> str:
     if answer.cut:
         text = f"{text[: text.rfind(chr(10)) + 1]}[cut: the patch is longer than {DIFF_LIMIT} bytes]\n"
     return text
+
+
+async def stat(git: Git, worktree: Path, base: str, scratch: Path) -> str:
+    """Which files differ from the base and by how much, untracked ones included, at most STAT_LINES of them."""
+    async with private_index(git, worktree, scratch) as env:
+        await git.ask(worktree, "add", "-A", "-N", "--ignore-errors", within=WRITE, env=env)
+        words = ("diff", "--no-color", "--no-ext-diff", f"--stat=100,80,{STAT_LINES}", base, "--")
+        answer = await git.ask(worktree, *words, within=WRITE, env=env, limit=DIFF_LIMIT)
+    if answer.code != 0:
+        raise failed(worktree, words, answer)
+    return answer.out.decode("utf-8", "replace")
 
 
 async def snapshot(git: Git, worktree: Path, branch: str, scratch: Path) -> Snapshot:

@@ -22,6 +22,22 @@ _SHOWN_LINES = 5
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
+NOTES = ".operator"
+"""The folder of a worktree for what is about the work and no part of it: plans, pictures, summaries."""
+
+
+def make_notes_folder(worktree: Path) -> None:
+    """Make it, such that git takes nothing of it; a repository that has something else there keeps that."""
+    folder = worktree / NOTES
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        return
+    folder.mkdir(exist_ok=True)
+    if not os.path.lexists(folder / ".gitignore"):
+        temporary = folder / ".gitignore.new"
+        temporary.write_text("*\n")
+        temporary.replace(folder / ".gitignore")
+
+
 def copy_files(source: Path, target: Path, names: Iterable[str], scratch: Path, keep: bool) -> None:
     """Copy regular files from `source` to the same places in `target`; `keep` leaves those that exist there.
 

@@ -23,7 +23,7 @@ async def test_a_worktree_on_its_own_branch_from_the_pinned_base(rig: Rig, repos
     assert git(made.path, "branch", "--show-current") == "operator/ENG-12"
     assert git(made.path, "status", "--porcelain") == ""
     assert git(repository, "branch", "--show-current") == "main"
-    assert sorted(os.listdir(made.path)) == [".git", ".gitignore", "README.md", "app.py"]
+    assert sorted(os.listdir(made.path)) == [".git", ".gitignore", ".operator", "README.md", "app.py"]
 
 
 async def test_a_later_prepare_finds_it_with_the_agents_work_and_the_same_base(rig: Rig, repository: Path) -> None:

@@ -42,6 +42,8 @@ _NOT_TYPED = re.compile(
     r"|Continue from where you left off\.\s*$)"
 )
 """Text blocks of the user's role that nobody typed as a prompt of its own."""
+_SUGGEST = "[SUGGESTION MODE:"
+"""Begins the request for what the user might type next: a side request that brings the tools along."""
 _ASIDE = re.compile(r"The user sent a new message while you were working:\n(.*?)\n\nIMPORTANT:", re.DOTALL)
 _DIRECTORY = re.compile(r"[Ww]orking directory: (.+)")
 _PLAN_FILE = re.compile(r"(/[^\s\"'`]+/plans/[^\s\"'`]+\.md)")
@@ -80,7 +82,8 @@ def read(request: Request) -> Dialogue:
             results.append(text)
     conversation = request.headers.get("x-claude-code-session-id") or _session(body)
     asides = _ASIDE.findall("\n".join(_texts(body)))
-    return Dialogue(conversation, tuple(prompts), tuple(results), tuple(asides), side=not body.get("tools"))
+    side = not body.get("tools") or (prompts != [] and prompts[-1].startswith(_SUGGEST))
+    return Dialogue(conversation, tuple(prompts), tuple(results), tuple(asides), side=side)
 
 
 def _units(messages: list[Body]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,8 @@ from tests.fakes.seen import Seen
 
 DIALECTS: tuple[ModuleType, ...] = (anthropic,)
 """Each has `claims`, `greet`, `read`, `refuse` and `speak`."""
-TITLE = Say("Rehearsal")
+TITLE = Say("Rehearse the play")
+"""What all side requests are answered, for a conversation's title and for what might be typed next."""
 
 
 @define(eq=False)

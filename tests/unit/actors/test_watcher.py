@@ -16,7 +16,9 @@ from supervisor.domain.agent import Activity, AgentState, Asking, Idle, Proof, R
 from supervisor.domain.ids import AgentId, DeliveryId
 from tests.fakes.simulated_cli import Fate, Lags, SimulatedCli, session_and_driver
 
-QUIET = 7.0
+ARRIVED = 10.0
+"""Seconds in which everything arrives that is on its way."""
+QUIET = 5.0
 """Seconds after the last thing that is said, in which what is believed must have become true."""
 KINDS = {"idle": Idle, "busy": Running, "asking": Asking, "background": Running}
 
@@ -115,6 +117,9 @@ class Daemon:
         self._pass(until)
         self.cli.listening = True
         self._begin()
+        before = self.activity
+        await self.watcher.catch_up()
+        self._check(before)
         await self.round()
 
     def _check(self, before: Activity) -> None:
@@ -141,10 +146,10 @@ def same(one: AgentState, other: AgentState) -> bool:
     return type(one) is type(other)
 
 
-def simulate(acts: list[Act], fates: list[Fate], lags: Lags, *, strict: bool, files: bool = True) -> Daemon:
+def simulate(acts: list[Act], fates: list[Fate], lags: Lags, *, strict: bool) -> Daemon:
     """Play it to its end and through the quiet after it, and check what is believed then."""
     clock = MockClock()
-    cli = SimulatedCli(chain(fates, repeat(Fate())), lags, files=files)
+    cli = SimulatedCli(chain(fates, repeat(Fate())), lags)
     found: list[Daemon] = []
 
     async def play() -> None:
@@ -161,10 +166,7 @@ def simulate(acts: list[Act], fates: list[Fate], lags: Lags, *, strict: bool, fi
                 await daemon.enter()
             else:
                 cli.act(act.name)
-        while cli.hooks or cli.next_event() < cli.now + 5.1:  # what is still on its way
-            await daemon.live(max(0.01, cli.next_event() - cli.now))
-            if cli.mode == "busy" and cli.now - cli.delivered_at > 6:
-                break
+        await daemon.live(ARRIVED)
         await daemon.live(QUIET)
 
     trio.run(play, clock=clock)
@@ -175,7 +177,7 @@ def simulate(acts: list[Act], fates: list[Fate], lags: Lags, *, strict: bool, fi
         assert type(daemon.activity.state) is KINDS[cli.mode], (cli.mode, daemon.activity.state)
     ended = sum(turn.ended and not (turn.goes_on or turn.held_up or turn.unseen) for turn in cli.turns)
     assert daemon.activity.turns_ended >= ended
-    if daemon.activity.interrupted and (files or strict):  # without a record a lost hook is like none
+    if daemon.activity.interrupted:
         assert [turn.stopped for turn in cli.turns if turn.ended][-1]
     if strict and cli.mode == "idle" and cli.turns:
         assert daemon.activity.interrupted is cli.turns[-1].stopped or cli.turns[-1].held_up
@@ -203,13 +205,17 @@ LAGS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=400)
+fully = settings(deadline=None, max_examples=500, derandomize=True)
+"""The same lives every time: a rare one that is wrong is found by playing more, not by a test that fails at times."""
+
+
+@fully
 @given(ACTS, PROMPT_FATES, LAGS)
 def test_a_daemon_that_listens_knows_what_is_true(acts: list[Act], fates: list[Fate], lags: Lags) -> None:
     simulate(acts, fates, lags, strict=True)
 
 
-@settings(deadline=None, max_examples=400)
+@fully
 @given(ACTS, HOSTILE_FATES, LAGS)
 def test_hooks_that_are_lost_late_doubled_or_in_disorder_leave_nothing_wrong(
     acts: list[Act], fates: list[Fate], lags: Lags
@@ -217,7 +223,36 @@ def test_hooks_that_are_lost_late_doubled_or_in_disorder_leave_nothing_wrong(
     simulate(acts, fates, lags, strict=False)
 
 
-@settings(deadline=None, max_examples=400)
+@fully
 @given(RESTARTS, HOSTILE_FATES, LAGS)
 def test_neither_do_times_when_nobody_listened(acts: list[Act], fates: list[Fate], lags: Lags) -> None:
     simulate(acts, fates, lags, strict=False)
+
+
+def play(*acts: tuple[float, str]) -> Daemon:
+    """A life in which nothing is lost."""
+    return simulate([Act(seconds, name) for seconds, name in acts], [], Lags(), strict=True)
+
+
+def told(daemon: Daemon) -> list[str]:
+    return [f"{entry.kind} {entry.data.get('source')}" for entry in daemon.told]
+
+
+def test_each_state_is_told_once_with_what_told_it() -> None:
+    daemon = play((1, "enter"), (1, "ask"), (20, "yes"), (2, "done"))
+    assert told(daemon) == [
+        "agent.idle status", "agent.running submit", "agent.asking hook", "agent.running title", "agent.idle hook",
+    ]  # fmt: skip
+
+
+def test_a_stop_at_the_keyboard_is_told_by_the_files() -> None:
+    daemon = play((1, "enter"), (5, "esc"))
+    assert told(daemon)[1:] == ["agent.running submit", "agent.idle status"]
+    assert daemon.activity.interrupted
+
+
+def test_a_prompt_that_is_entered_is_not_taken_for_its_own_end() -> None:
+    """Until the agent shows that it took it, its title and files are those from before."""
+    daemon = play((1, "enter"), (1, "done"), (300, "enter"), (1, "done"))
+    assert daemon.activity.turns_ended == 2
+    assert [each for each in told(daemon) if "running" in each] == ["agent.running submit"] * 2

@@ -21,11 +21,25 @@ from supervisor.domain.agent import (
     Source,
     Starting,
 )
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.config import Config, QueueConfig
-from supervisor.domain.ids import AgentId, DeliveryId, TicketId
-from supervisor.domain.issue_type import BUILT_IN, IssueType
+from supervisor.domain.ids import AgentId, DeliveryId, ReviewId, TicketId
+from supervisor.domain.issue_type import IssueType
+from supervisor.domain.phases import Phase, Progress
 from supervisor.domain.queue import Route, Settings
-from supervisor.domain.steps import Phase, Progress
+from supervisor.domain.review import (
+    Artifact,
+    Changes,
+    Option,
+    Permission,
+    PlanText,
+    Question,
+    Questions,
+    Request,
+    Review,
+    ReviewKind,
+    Visuals,
+)
 from supervisor.domain.ticket import Queued, Ticket
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -104,3 +118,40 @@ def progress(phase: Phase, **changes: Any) -> Progress:
 
 def delivery(state: DeliveryState, turns_before: int = 0, id: DeliveryId = PROMPT, reason: str = "") -> Delivery:
     return Delivery(id, AGENT, "do it", NOON, state, reason, turns_before)
+
+
+# --- reviews --------------------------------------------------------------------------------------
+
+WANTS = Request(ReviewKind.PERMISSION, "Bash", '{"command": "rm -rf build"}', "It wants to use Bash: rm -rf build")
+ASKS = Request(ReviewKind.QUESTION, "AskUserQuestion", "{}", "Which db?")
+PROPOSES = Request(ReviewKind.PLAN, "ExitPlanMode", "{}", "It proposes a plan.")
+PLAN = PlanText("# Limits\n\n1. Middleware", "plan.md")
+SHOTS = Visuals(
+    (Artifact("shots/a b.png", "image/png", 42_000), Artifact("page.html", "text/html", 60, "http://[::1]/"))
+)
+PERMISSION = Permission(WANTS)
+QUESTIONS = Questions(ASKS, (Question("Which db?", (Option("Postgres", "as now"), Option("SQLite")), "Database"),))
+CHANGES = Changes("operator/A-1", 2, " a.py | 2 +-", url="http://[::1]/pull/3", number=3)
+SUBJECTS = {
+    ReviewKind.PLAN: PLAN,
+    ReviewKind.VISUAL: SHOTS,
+    ReviewKind.PERMISSION: PERMISSION,
+    ReviewKind.QUESTION: QUESTIONS,
+    ReviewKind.PR: CHANGES,
+}
+
+
+def review(kind: ReviewKind = ReviewKind.PLAN, number: int = 31, **changes: Any) -> Review:
+    """A pending one of `AGENT`'s, opened at noon."""
+    given: dict[str, Any] = {
+        "id": ReviewId(number),
+        "kind": kind,
+        "ticket_id": TicketId("A-1"),
+        "agent_id": AGENT,
+        "step": "plan",
+        "run": 1,
+        "title": "Limits",
+        "opened_at": NOON,
+        "subject": SUBJECTS[kind],
+    }
+    return Review(**(given | changes))

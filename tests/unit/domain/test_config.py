@@ -3,8 +3,9 @@
 import pytest
 from attrs import evolve
 
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.config import Config, StepConfig, TypeConfig, issue_types
-from supervisor.domain.issue_type import BUILT_IN, IssueType, Mode, Step
+from supervisor.domain.issue_type import IssueType, Mode, Step
 
 
 def laid_over(name: str, given: TypeConfig) -> IssueType:

@@ -14,6 +14,7 @@ from supervisor.domain.config import (
     Config,
     DaemonConfig,
     DriverConfig,
+    PermissionRule,
     ProjectConfig,
     QueueConfig,
     SessionsConfig,
@@ -24,6 +25,7 @@ from supervisor.domain.config_reader import read_config
 from supervisor.domain.durations import Duration
 from supervisor.domain.errors import ConfigError
 from supervisor.domain.issue_type import Mode
+from supervisor.domain.review import REASON_LIMIT
 from supervisor.domain.wire import fields_of
 
 EVERYTHING = """
@@ -59,6 +61,8 @@ base = "main"
 setup = "make deps"
 setup_timeout = "5m"
 copy = [".env", "local.toml"]
+pull_requests = "gh"
+remote = "upstream"
 max_agents = 2
 
 [drivers.claude]
@@ -87,7 +91,7 @@ write_back = false
 on_closed = "stop"
 
 [types.CHORE]
-mode = "paired"
+mode = "autonomous"
 color = "blue"
 icon = "tools"
 rank = 5
@@ -101,13 +105,27 @@ prompt = "Plan {{ ticket.id }}."
 artifacts = ["plan.md"]
 max_turns = 4
 permission_mode = "plan"
+review = "plan"
+on_reject = "plan"
+max_time = "2h"
+
+[[permissions]]
+action = "deny"
+tool = "Bash"
+pattern = "git push*"
+driver = "claude"
+reason = "a person pushes"
 """
 
 READ = Config(
     DaemonConfig("state", "::1", 0, 0, "debug"),
     QueueConfig(8, 3, 5, 2, 4, Duration(1), Duration(60), "claude", "api"),
     SessionsConfig("tmux", Duration(3600), 120, 40, 65536),
-    {"api": ProjectConfig("../api", False, "main", "make deps", Duration(300), (".env", "local.toml"), 2)},
+    {
+        "api": ProjectConfig(
+            "../api", False, "main", "make deps", Duration(300), "gh", "upstream", (".env", "local.toml"), 2
+        )
+    },
     {
         "claude": DriverConfig(
             command=("claude", "--verbose"),
@@ -130,10 +148,11 @@ READ = Config(
     },
     {
         "CHORE": TypeConfig(
-            (StepConfig("plan", "Plan {{ ticket.id }}.", ("plan.md",), 4, "plan"),),
-            Mode.PAIRED, "blue", "tools", 5, "claude", "api", 1,
+            (StepConfig("plan", "Plan {{ ticket.id }}.", ("plan.md",), 4, "plan", "plan", "plan", Duration(7200)),),
+            Mode.AUTONOMOUS, "blue", "tools", 5, "claude", "api", 1,
         )
     },
+    (PermissionRule("deny", "Bash", "git push*", "claude", "a person pushes"),),
 )  # fmt: skip
 
 
@@ -164,11 +183,12 @@ def test_every_key_can_be_given_and_is_read() -> None:
     [
         READ.daemon, READ.queue, READ.sessions, READ.projects["api"], READ.drivers["claude"],
         READ.collections["backend"], READ.types["CHORE"], READ.types["CHORE"].steps[0],
+        READ.permissions[0],
     ],
     ids=lambda record: type(record).__name__,
 )  # fmt: skip
 def test_the_full_example_leaves_no_key_out(record: Any) -> None:
-    single_valued = {"kind", "provider"}
+    single_valued = {"kind", "provider", "action"}
     for each in attrs.fields(type(record)):
         default = each.default.factory() if isinstance(each.default, attrs.Factory) else each.default
         assert each.name in single_valued or getattr(record, each.name) != default
@@ -331,6 +351,32 @@ def test_what_only_looks_like_a_contradiction_is_none(text: str) -> None:
 
 def _keys(kind: Any) -> list[str]:
     return list(fields_of(kind))
+
+
+def test_permission_rules_are_checked() -> None:
+    told = wrong(f"""
+[[permissions]]
+action = "allow"
+tool = "NoSuchTool"
+[[permissions]]
+action = "deny"
+pattern = ""
+driver = "nosuch"
+[[permissions]]
+action = "allow"
+tool = " "
+reason = "why not"
+[[permissions]]
+action = "deny"
+reason = "{"x" * (REASON_LIMIT + 1)}"
+""")
+    assert set(told) == {
+        "permissions[1].pattern", "permissions[1].driver", "permissions[2].tool", "permissions[2].reason",
+        "permissions[3].reason",
+    }  # fmt: skip
+    told = wrong("[[permissions]]\naction = 'maybe'\npatern = 'x'\n")
+    assert set(told) == {"permissions[0].action", "permissions[0].patern"}
+    assert "pattern" in told["permissions[0].patern"]
 
 
 KNOWN = sorted(

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from supervisor.domain.agent import Activity, DeliveryState, Submission
-from supervisor.domain.delivery import outcome_of, pasteable
+from supervisor.domain.delivery import CUT, is_put_back, outcome_of, pasteable
 from supervisor.domain.ids import DeliveryId
 from tests.strategies import ANY_TEXT
 from tests.unit.domain.samples import (
@@ -58,6 +58,28 @@ def test_twice_is_once(text: str) -> None:
     assert pasteable(once) == once
     assert not set(once) & {*CONTROLS, "\r"}
     once.encode()
+
+
+# --- what a composer holds -----------------------------------------------------------------------
+
+LONG = "\n".join(f"line {number} \t of many" for number in range(60))
+
+
+@pytest.mark.parametrize(
+    ("composer", "text", "ours"),
+    [
+        ("Go on.", "Go on.", True),
+        ("Go  on.\n   With\xa0more.", "\nGo on.\n\n\tWith more.\n", True),
+        ("on.", "Go on.", False),
+        ("Go on. And then", "Go on.", False),
+        (LONG[-2 * CUT :], LONG, True),
+        (LONG[: 2 * CUT], LONG, False),
+        (f"{LONG[-2 * CUT :]} and more", LONG, False),
+        ("[Pasted text #1 +486 lines]", LONG, False),
+    ],
+)
+def test_only_the_very_text_that_was_entered_is_put_back(composer: str, text: str, ours: bool) -> None:
+    assert is_put_back(composer, text) is ours
 
 
 # --- outcomes ------------------------------------------------------------------------------------

@@ -8,11 +8,24 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor.actors.session.watcher import LOOK_PAUSE
 from supervisor.domain import signals
-from supervisor.domain.agent import GONE, Activity, Submission
-from supervisor.domain.looks import PROMPT_LOOK, next_look
-from supervisor.domain.signals import Quiet, Rules, StallChecked
-from tests.unit.domain.samples import ASKING, EXITED, IDLE, LOST, NOON, PROMPT, RUNNING, STARTING, STATES, activity
+from supervisor.domain.agent import GONE, Activity, Meaning, Submission
+from supervisor.domain.looks import PROMPT_LOOK, STATUS_LOOK_AT_MOST, next_look
+from supervisor.domain.signals import Looked, Quiet, Rules, Settled, StallChecked
+from tests.unit.domain.samples import (
+    ASKING,
+    EXITED,
+    IDLE,
+    LOST,
+    NOON,
+    PROMPT,
+    RUNNING,
+    STARTING,
+    STATES,
+    activity,
+    after,
+)
 
 RULES = Rules(idle_after=10, stall_after=1800, reaction_within=7)
 PATTERN = evolve(RULES, has_prompt_pattern=True)
@@ -87,3 +100,59 @@ def test_a_look_that_is_due_settles_what_it_was_due_for(
     again = due_in(seen, rules, silent, looked=looked or reads)
     assert again is None or again > 0
     assert not isinstance(seen.state, GONE) or isinstance(state, GONE)
+
+
+# --- how often, second by second -----------------------------------------------------------------
+
+FILES = Rules(status_file=True)
+
+
+def looks_at(first: Activity, rules: Rules, seconds: float, says: Meaning | None = None) -> list[float]:
+    """When an agent is looked at that is silent from now on; `says` is what its status file holds."""
+    known, now, looked_at, looked, found = first, 0.0, 0.0, False, list[float]()
+    while True:
+        due = next_look(known, rules, now, now - looked_at, after(now), looked=looked)
+        now += max(due, LOOK_PAUSE - (now - looked_at)) + 1e-3 if due is not None else seconds
+        if now >= seconds:
+            return found
+        found.append(now)
+        looked_at, looked = now, True
+        known = signals.next(known, Looked(after(now), says, "file") if says else Settled(after(now)), rules)
+        known = signals.next(known, Quiet(after(now), now, busy_child=False), rules)
+
+
+def told(state: Any, **more: Any) -> Activity:
+    return activity(state, title_speaks=True, title_says=Meaning.IDLE, title_since=NOON, hook_at=NOON, **more)
+
+
+def test_an_idle_agent_is_looked_at_once_after_it_wrote_and_never_again() -> None:
+    assert looks_at(told(IDLE), RULES, 3600) == []
+    assert len(looks_at(told(IDLE), FILES, 3600, Meaning.IDLE)) == 1
+    assert looks_at(activity(EXITED), FILES, 3600, Meaning.IDLE) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        (told(ASKING), Meaning.ASKING),
+        (told(RUNNING, background=2), Meaning.BACKGROUND),
+        (told(RUNNING, submission=REACTED), Meaning.BUSY),
+    ],
+)
+def test_an_agent_in_doubt_is_looked_at_soon_and_then_less_often(first: Activity, says: Meaning) -> None:
+    found = looks_at(first, FILES, 600, says)
+    assert found[0] < 1
+    assert max(sum(at <= other < at + 1 for other in found) for at in found) <= 3
+    assert len([at for at in found if at > 60]) <= 540 / STATUS_LOOK_AT_MOST + 1
+
+
+def test_an_agent_that_starts_is_looked_at_until_it_says_that_it_is_ready() -> None:
+    found = looks_at(activity(STARTING), FILES, 5, Meaning.BUSY)
+    assert max(sum(at <= other < at + 1 for other in found) for at in found) <= 10
+
+
+@pytest.mark.parametrize("first", [activity(RUNNING), activity(RUNNING, submission=ENTERED), activity(STARTING)])
+def test_a_silent_agent_that_tells_nothing_is_looked_at_once_a_second_at_most(first: Activity) -> None:
+    found = looks_at(first, RULES, 4000)
+    assert max(sum(at <= other < at + 1 for other in found) for at in found) <= 1
+    assert len(found) <= 3

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from supervisor.domain.built_in import BUILT_IN
 from supervisor.domain.config import Config, DriverConfig, ProjectConfig, QueueConfig
 from supervisor.domain.durations import Duration
 from supervisor.domain.ids import TicketId
-from supervisor.domain.issue_type import BUILT_IN, Mode
+from supervisor.domain.issue_type import Mode
 from supervisor.domain.queue import (
     STICKY,
     Backlog,

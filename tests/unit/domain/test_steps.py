@@ -1,49 +1,36 @@
 """The step engine: what follows from turns, prompts and exits, one by one and in any order whatsoever."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from supervisor.domain import steps
+from supervisor.domain import phases, steps
 from supervisor.domain.agent import (
-    GONE,
     Activity,
-    Asking,
     Delivery,
     DeliveryState,
     Exited,
     ExitStatus,
-    Idle,
-    Lost,
-    Running,
-    Starting,
 )
-from supervisor.domain.delivery import outcome_of
 from supervisor.domain.ids import DeliveryId
-from supervisor.domain.issue_type import Mode, Step
-from supervisor.domain.steps import (
-    NOTHING,
+from supervisor.domain.issue_type import IssueType, Mode, Step
+from supervisor.domain.phases import (
     OVER,
     Broke,
-    Checked,
-    NeedsCheck,
+    Limited,
     Progress,
     Prompting,
+    Resting,
     StepsDone,
     Vanished,
-    Wait,
     WithPerson,
     Working,
-    begin,
-    judge,
-    observe,
 )
+from supervisor.domain.steps import ERROR_REST, Checked, NeedsCheck, Scene, Wait
+from supervisor.domain.ticket import Resume
 from tests.unit.domain.samples import (
-    AGENT,
     ASKING,
     EXITED,
     FAILED,
@@ -69,7 +56,23 @@ PENDING, TYPED, SUBMITTED, DELIVERED, REFUSED, UNKNOWN = DeliveryState
 OTHER = DeliveryId("A-1~1.cafe")
 
 
-def look(phase: steps.Phase, state: Any, given: Delivery | None = None, turns: int = 0, mode: Mode = ALONE) -> Any:
+def scene(seen: Activity, all_steps: tuple[Step, ...] = STEPS, mode: Mode = ALONE, now: datetime = NOON) -> Scene:
+    return Scene(seen, IssueType("T", all_steps, mode), now)
+
+
+def observe(of: Progress, seen: Activity, given: Delivery | None, mode: Mode, now: datetime) -> steps.Next:
+    return steps.observe(of, scene(seen, mode=mode, now=now), given)
+
+
+def judge(of: Progress, seen: Activity, checked: Checked, all_steps: tuple[Step, ...], now: datetime) -> Progress:
+    return steps.judge(of, scene(seen, all_steps, now=now), checked)
+
+
+def begin(of: Progress, step: int, run: int = 1) -> Progress:
+    return steps.begin(of, scene(activity()), step, run)
+
+
+def look(phase: phases.Phase, state: Any, given: Delivery | None = None, turns: int = 0, mode: Mode = ALONE) -> Any:
     """The phase that follows, or NeedsCheck or Wait."""
     found = observe(progress(phase), activity(state, turns), given, mode, NOON)
     return found.phase if isinstance(found, Progress) else found
@@ -141,7 +144,7 @@ MISSING = Checked(("*.md",))
 
 def test_a_finished_step_is_followed_by_the_next_and_the_last_one_by_the_end() -> None:
     second = judge(progress(WORKING, nudges=2, baseline={"a.md": "1"}), activity(), Checked(()), STEPS, NOON)
-    assert second == progress(Prompting(DeliveryId("A-1~1.1.1.0"), ""), step=1)
+    assert second == progress(Prompting(DeliveryId("A-1~1.1.1.0"), ""), step=1, began_at=NOON)
     assert judge(evolve(second, phase=WORKING), activity(), Checked(()), STEPS, NOON).phase == StepsDone(NOON)
 
 
@@ -174,9 +177,77 @@ def test_while_a_person_is_asked_nobody_else_types() -> None:
     assert judge(still, activity(IDLE, 3), Checked(()), STEPS, NOON) == begin(still, 1)
 
 
+# --- turns that did not end well -------------------------------------------------------------------
+
+ERROR = "API Error: 500"
+
+
+def broken(turns: int, until: Any = None) -> Activity:
+    return evolve(activity(IDLE, turns), turn_error=ERROR, limit_until=until)
+
+
+def test_after_an_error_it_rests_ever_longer_and_is_told_to_go_on_until_its_turns_are_used_up() -> None:
+    seen, rests = progress(WORKING), []
+    for turns in (1, 2):
+        seen = judge(seen, broken(turns), MISSING, STEPS, NOON)
+        assert isinstance(seen.phase, Resting)
+        rests.append(seen.phase.until - NOON)
+        assert observe(seen, broken(turns), None, ALONE, NOON) == Wait()
+        told = observe(seen, broken(turns), None, ALONE, seen.phase.until)
+        assert isinstance(told, Progress)
+        assert isinstance(told.phase, Prompting)
+        assert told.phase.origin == "nudge"
+        assert ERROR in told.phase.text
+        seen = evolve(told, phase=Working(told.phase.delivery_id))
+    assert rests == [ERROR_REST, 2 * ERROR_REST]
+    asked = judge(seen, broken(3), MISSING, STEPS, NOON)
+    assert asked.phase == WithPerson(f"its turn ended with an error: {ERROR}", 3)
+
+
+def test_a_turn_that_a_person_begins_ends_the_rest() -> None:
+    resting = progress(Resting(NOON + ERROR_REST, ERROR, 4))
+    assert observe(resting, activity(RUNNING, 4), None, ALONE, NOON) == Wait()
+    assert observe(resting, activity(IDLE, 5), None, ALONE, NOON) == NeedsCheck()
+    over = judge(resting, activity(IDLE, 5), Checked(()), (DO,), NOON)
+    assert over.phase == StepsDone(NOON)
+
+
+@pytest.mark.parametrize("state", [RUNNING, ASKING, STARTING])
+def test_nothing_is_typed_while_the_agent_is_not_at_rest(state: Any) -> None:
+    """A person may have begun a turn, or a dialog may be open, when the rest is over."""
+    resting = progress(Resting(NOON, ERROR, 4))
+    assert observe(resting, activity(state, 4), None, ALONE, NOON + ERROR_REST) == Wait()
+
+
+@pytest.mark.parametrize("phase", [WORKING, WithPerson("why", 1), Resting(NOON, ERROR, 1)])
+def test_a_usage_limit_ends_the_attempt_whoever_is_at_it(phase: Any) -> None:
+    until = NOON + 100 * ERROR_REST
+    limited = judge(progress(phase), broken(2, until), Checked(()), STEPS, NOON)
+    assert limited.phase == Limited(NOON, ERROR, until)
+    assert isinstance(limited.phase, OVER)
+    assert observe(limited, activity(IDLE, 3), None, ALONE, until) == Wait()
+
+
+def test_a_limit_that_is_over_by_now_is_an_error_like_any_other() -> None:
+    assert isinstance(judge(progress(WORKING), broken(1, NOON), MISSING, STEPS, NOON).phase, Resting)
+
+
+def test_an_error_leaves_what_was_made_unjudged() -> None:
+    assert isinstance(judge(progress(WORKING), broken(1), Checked(()), (DO,), NOON).phase, Resting)
+
+
+@pytest.mark.parametrize("checked", [Checked(()), MISSING])
+def test_who_interrupted_a_turn_decides_what_follows(checked: Checked) -> None:
+    stopped = evolve(activity(IDLE, 2), interrupted=True)
+    asked = judge(progress(WORKING), stopped, checked, STEPS, NOON)
+    assert asked.phase == WithPerson("its turn was interrupted", 2)
+    assert observe(asked, stopped, None, ALONE, NOON) == Wait()
+    assert observe(asked, activity(IDLE, 3), None, ALONE, NOON) == NeedsCheck()
+
+
 # --- the end of the agent ------------------------------------------------------------------------
 
-ALIVE_PHASES = [PROMPTING, WORKING, WithPerson("why", 0)]
+ALIVE_PHASES = [PROMPTING, WORKING, WithPerson("why", 0), Resting(NOON, "why", 0)]
 
 
 @pytest.mark.parametrize("phase", ALIVE_PHASES)
@@ -221,178 +292,15 @@ def test_a_prompting_without_its_delivery_or_a_working_one_is_believed() -> None
 
 
 def test_an_agent_that_left_is_judged_by_what_it_left() -> None:
-    def left(checked: Checked, step: int) -> steps.Phase:
+    def left(checked: Checked, step: int) -> phases.Phase:
         return judge(progress(WORKING, step=step), activity(EXITED, 1), checked, STEPS, NOON).phase
 
     assert left(Checked(()), 1) == StepsDone(NOON)
-    assert left(Checked(()), 0) == Broke(NOON, "the agent ended after step do")
+    assert left(Checked(()), 0) == phases.HandedOver(NOON, Resume(1, 1), "its agent has ended")
     assert left(MISSING, 0) == Broke(NOON, "the agent ended without *.md")
 
 
-@pytest.mark.parametrize("phase", [StepsDone(NOON), Broke(NOON, "r"), Vanished(NOON, "r")])
+@pytest.mark.parametrize("phase", [StepsDone(NOON), Broke(NOON, "r"), Vanished(NOON, "r"), Limited(NOON, "r", NOON)])
 @pytest.mark.parametrize("state", [IDLE, RUNNING, EXITED, FAILED, LOST])
 def test_what_is_over_stays_over(phase: Any, state: Any) -> None:
     assert look(phase, state, delivery(REFUSED), turns=9) == Wait()
-
-
-# --- anything in any order -----------------------------------------------------------------------
-
-KINDS = st.lists(
-    st.builds(
-        Step,
-        name=st.sampled_from(["plan", "build", "show"]),
-        prompt=st.just("p"),
-        artifacts=st.sampled_from([(), ("*.md",), ("*.md", "*.png")]),
-        max_turns=st.integers(1, 3),
-    ),
-    min_size=1,
-    max_size=3,
-).map(tuple)
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Agent, session, worktree and person do what they like; the engine is driven as its actor drives it."""
-
-    steps: tuple[Step, ...] = ()
-
-    @initialize(kinds=KINDS, mode=st.sampled_from(Mode))
-    def set_out(self, kinds: tuple[Step, ...], mode: Mode) -> None:
-        self.steps, self.mode = kinds, mode
-        self.progress = begin(progress(Working(NOTHING)), 0)
-        self.activity: Activity = activity(STARTING)
-        self.deliveries: dict[DeliveryId, Delivery] = {}
-        self.texts: dict[DeliveryId, str] = {}
-        self.made: set[str] = set()
-        self.judged = 0
-        self.nudges: dict[int, int] = {}
-
-    @property
-    def alive(self) -> bool:
-        return not isinstance(self.activity.state, GONE)
-
-    # What the review actor does.
-
-    @rule()
-    def look(self) -> None:
-        for _ in range(20):
-            before = self.progress
-            if not self._one_move():
-                return
-            assert not isinstance(before.phase, OVER)
-        raise AssertionError("it never comes to rest")
-
-    def _one_move(self) -> bool:
-        phase = self.progress.phase
-        if isinstance(phase, Prompting):
-            self._deliver(phase)
-            phase = self.progress.phase
-        named = phase.delivery_id if isinstance(phase, Prompting | Working) else None
-        given = self.deliveries.get(named) if named is not None else None
-        seen = observe(self.progress, self.activity, given, self.mode, NOON)
-        if isinstance(seen, Wait):
-            return False
-        if isinstance(seen, NeedsCheck):
-            if self.alive:
-                assert self.activity.turns_ended > self.judged, "a turn was judged twice"
-                self.judged = self.activity.turns_ended
-            lacking = tuple(glob for glob in self.steps[self.progress.step].artifacts if glob not in self.made)
-            seen = judge(self.progress, self.activity, Checked(lacking), self.steps, NOON)
-            if seen.step != self.progress.step:
-                self.made.clear()
-        self.progress = seen
-        return True
-
-    def _deliver(self, phase: Prompting) -> None:
-        text = phase.text or f"step {self.progress.step}, run {self.progress.run}"
-        self.progress = evolve(self.progress, phase=evolve(phase, text=text))
-        assert self.texts.setdefault(phase.delivery_id, text) == text, "one id for two prompts"
-        if phase.origin == "nudge":
-            self.nudges[self.progress.step] = max(self.nudges.get(self.progress.step, 0), self.progress.nudges)
-        if self.alive and phase.delivery_id not in self.deliveries:
-            self.deliveries[phase.delivery_id] = Delivery(phase.delivery_id, AGENT, text, NOON)
-
-    # What the session does.
-
-    def _open(self, *among: DeliveryState) -> Delivery | None:
-        found = [each for each in self.deliveries.values() if each.state in among]
-        return found[0] if found and self.alive else None
-
-    @rule(refuse=st.booleans())
-    def type(self, refuse: bool) -> None:
-        if (found := self._open(PENDING)) is not None and isinstance(self.activity.state, Idle):
-            self.deliveries[found.id] = evolve(found, state=REFUSED if refuse else TYPED)
-
-    @rule()
-    def enter(self) -> None:
-        if (found := self._open(TYPED)) is not None and isinstance(self.activity.state, Idle):
-            self.deliveries[found.id] = evolve(found, state=SUBMITTED, turns_before=self.activity.turns_ended)
-            self.activity = evolve(self.activity, state=Running(PROOF))
-
-    @rule(taken=st.booleans())
-    def prove(self, taken: bool) -> None:
-        if (found := self._open(SUBMITTED)) is not None:
-            self.deliveries[found.id] = evolve(found, state=DELIVERED if taken else UNKNOWN)
-            if not taken and isinstance(self.activity.state, Running):
-                self.activity = evolve(self.activity, state=Asking(PROOF, "no reaction"))
-
-    # What the agent does.
-
-    @rule(state=st.sampled_from([Idle(PROOF), Running(PROOF), Asking(PROOF, "?")]))
-    def turn_into(self, state: Any) -> None:
-        """Become ready, begin by a person's own prompt, end a turn, ask, be answered."""
-        if not self.alive:
-            return
-        ends = isinstance(state, Idle) and isinstance(self.activity.state, Running | Asking)
-        self.activity = evolve(self.activity, state=state, turns_ended=self.activity.turns_ended + ends)
-
-    @rule(glob=st.sampled_from(["*.md", "*.png"]))
-    def make(self, glob: str) -> None:
-        self.made.add(glob)
-
-    @precondition(lambda self: self.steps)
-    @rule(end=st.sampled_from([Lost(PROOF, "r"), *(Exited(PROOF, ExitStatus(code=code)) for code in (0, 1))]))
-    def end(self, end: Any) -> None:
-        if not self.alive:
-            return
-        self.activity = evolve(self.activity, state=end)
-        for each in self.deliveries.values():
-            if each.state in (PENDING, TYPED, SUBMITTED):
-                outcome = outcome_of(each, self.activity) or evolve(each, state=REFUSED)
-                self.deliveries[each.id] = outcome
-
-    # What holds whatever happens.
-
-    @invariant()
-    def nudges_are_bounded(self) -> None:
-        for step, count in getattr(self, "nudges", {}).items():
-            assert count < self.steps[step].max_turns
-
-    def teardown(self) -> None:
-        """If everybody does their part from here on, it ends; what does not end waits for somebody who is named."""
-        if not self.steps:
-            return
-        for _ in range(40):
-            self.look()
-            if isinstance(self.progress.phase, OVER):
-                return
-            assert self.alive, f"its agent is gone, and nothing follows: {self.progress.phase}"
-            self._do_their_part()
-        raise AssertionError(f"it never ends: {self.progress} {self.activity} {self.deliveries}")
-
-    def _do_their_part(self) -> None:
-        phase, state = self.progress.phase, self.activity.state
-        self.made |= {"*.md", "*.png"}
-        if isinstance(state, Starting | Asking | Running):
-            self.turn_into(Idle(PROOF))
-            return
-        self.type(False)
-        self.enter()
-        self.prove(True)
-        if isinstance(self.activity.state, Idle) and isinstance(phase, WithPerson):
-            self.turn_into(Running(PROOF))
-        if self.mode is Mode.PAIRED and isinstance(phase, Working | WithPerson):
-            self.end(Exited(PROOF, ExitStatus(code=0)))
-
-
-AnyOrder.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
-TestAnyOrder = AnyOrder.TestCase

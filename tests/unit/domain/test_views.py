@@ -26,10 +26,23 @@ from supervisor.domain.agent import (
     Retired,
     Source,
 )
-from supervisor.domain.ids import DeliveryId
-from supervisor.domain.issue_type import BUILT_IN, IssueType, Step
+from supervisor.domain.built_in import BUILT_IN
+from supervisor.domain.ids import DeliveryId, ReviewId
+from supervisor.domain.issue_type import IssueType, Step
+from supervisor.domain.phases import (
+    Broke,
+    HandedOver,
+    InReview,
+    Progress,
+    Prompting,
+    Shelved,
+    StepsDone,
+    Vanished,
+    WithPerson,
+    Working,
+)
 from supervisor.domain.projections import agent_view, delivery_view, needs_person, ticket_detail, ticket_view
-from supervisor.domain.steps import Broke, Progress, Prompting, StepsDone, Vanished, WithPerson, Working
+from supervisor.domain.review import PlanText, Review, ReviewKind
 from supervisor.domain.ticket import (
     Cancelled,
     Done,
@@ -38,6 +51,7 @@ from supervisor.domain.ticket import (
     Parked,
     ParkReason,
     Queued,
+    Resume,
     Running,
     Ticket,
     TicketStatus,
@@ -52,6 +66,7 @@ from tests.unit.domain.samples import (
     KILLED,
     LOST,
     NOON,
+    PROPOSES,
     RUNNING,
     STARTING,
     STATES,
@@ -60,6 +75,7 @@ from tests.unit.domain.samples import (
     agent,
     delivery,
     progress,
+    review,
     ticket,
 )
 
@@ -149,6 +165,47 @@ def _is_consistent(phase: Any, state: Any, step: Progress | None) -> None:
     assert (view.state.source, view.state.evidence) == ("hook", "seen")
 
 
+PROPOSED = PlanText("t", request=PROPOSES)
+IN_REVIEW = progress(InReview(ReviewId(31), 1))
+SHELVED = progress(Shelved(NOON, Resume(1, 1, review_id=ReviewId(31))))
+PERMITS = review(ReviewKind.PERMISSION, 32, title="It wants to use Bash: rm -rf build")
+
+
+@pytest.mark.parametrize(
+    ("phase", "now", "step", "reviews", "state", "status", "number"),
+    [
+        (OPENED, activity(IDLE, 1), IN_REVIEW, [review()], "awaiting_review", "awaiting_input", 31),
+        (OPENED, activity(IDLE, 1), IN_REVIEW, [review(ReviewKind.VISUAL)], "awaiting_review", "awaiting_input", 31),
+        (OPENED, activity(ASKING), WORKING, [PERMITS], "awaiting_input", "awaiting_input", 32),
+        (OPENED, activity(ASKING), WORKING, [review(ReviewKind.QUESTION)], "awaiting_input", "awaiting_input", 31),
+        (OPENED, activity(ASKING), WORKING, [review(subject=PROPOSED)], "awaiting_review", "awaiting_input", 31),
+        # What waits in vain is not waited for: a person went on at the terminal, or the verdict is in.
+        (OPENED, activity(RUNNING, 1), IN_REVIEW, [review()], "running", "running", 31),
+        (OPENED, activity(IDLE, 1), IN_REVIEW, [], "idle", "idle", None),
+        # What it left at a step's end can be decided without it; what its dialog asked cannot.
+        (RETIRED, activity(EXITED, 1), IN_REVIEW, [review()], "awaiting_review", "awaiting_input", 31),
+        (RETIRED, activity(EXITED), SHELVED, [review(ReviewKind.PR)], "awaiting_review", "awaiting_input", 31),
+        (RETIRED, activity(EXITED), SHELVED, [], "exited", "completed", None),
+        (RETIRED, activity(KILLED), progress(HandedOver(NOON, Resume(), "r")), [], "exited", "completed", None),
+        (RETIRED, activity(EXITED), WORKING, [PERMITS], "exited", "completed", None),
+        (OPENED, activity(LOST), WORKING, [PERMITS], "lost", "failed", None),
+    ],
+)
+def test_an_agent_whose_review_is_open_awaits_it(
+    phase: Any, now: Activity, step: Progress, reviews: list[Review], state: str, status: str, number: int | None
+) -> None:
+    view = agent_view(agent(phase), now, step, BUILT_IN, reviews)
+    assert (view.state.name, view.status, view.review_id) == (state, status, number)
+    assert (view.needs is not None) == (status == "awaiting_input")
+
+
+def test_a_review_that_is_not_known_is_seen_by_the_step_that_waits_for_it() -> None:
+    assert needs_person(activity(IDLE, 1), IN_REVIEW) == "review 31 waits for a verdict"
+    assert needs_person(activity(EXITED), IN_REVIEW) == "review 31 waits for a verdict"
+    assert needs_person(activity(IDLE, 1), IN_REVIEW, []) is None
+    assert needs_person(activity(RUNNING), IN_REVIEW) is None
+
+
 def test_an_agents_view_says_all_that_is_known() -> None:
     kind = IssueType("FEAT", (Step("plan", "p"), Step("build", "p")))
     full = agent(
@@ -213,6 +270,24 @@ def test_a_parked_ticket_says_why_and_until_when() -> None:
     view = ticket_view(ticket(status=STATUSES[1]), None, None, BUILT_IN)
     assert (view.status, view.reason, view.until) == ("parked", "retry: exit 1", after(9))
     assert ticket_view(ticket(status=STATUSES[0]), None, None, BUILT_IN).until is None
+
+
+def test_a_ticket_awaits_the_review_of_what_its_agent_left() -> None:
+    running = ticket(status=Running(after(1), AGENT))
+    view = ticket_view(running, activity(IDLE, 1), IN_REVIEW, BUILT_IN, [review()])
+    assert (view.status, view.reason) == ("awaiting", "its plan waits for a verdict (review 31)")
+    assert ticket_view(running, activity(EXITED), IN_REVIEW, BUILT_IN, [review()]).status == "awaiting"
+
+
+def test_a_ticket_awaits_the_verdict_on_its_pull_request_without_an_agent() -> None:
+    waits = Parked(after(1), ParkReason.REVIEW, "review 31 waits for a verdict")
+    steps = {"FIX": IssueType("FIX", (Step("fix", "p"), Step("pr", "p")))}
+    parked = ticket(status=waits, type="FIX", resume=Resume(1, 1, review_id=ReviewId(31)))
+    view = ticket_view(parked, None, None, steps, [review(ReviewKind.PR)])
+    assert (view.status, view.step) == ("awaiting", "pr")
+    assert view.reason == "its changes wait for a verdict (review 31)"
+    unknown = ticket_view(parked, None, None, steps)
+    assert (unknown.status, unknown.reason) == ("awaiting", "review: review 31 waits for a verdict")
 
 
 def test_a_done_ticket_says_what_came_of_it() -> None:

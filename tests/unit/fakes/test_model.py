@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.fakes.model.script import CALLS, DONE, RunCommand, Say, Status, next_moves, turn_moves
-from tests.fakes.model.server import Model, serving
+from tests.fakes.model.server import TITLE, Model, serving
 
 Body = dict[str, Any]
 USER = json.dumps({"session_id": "s-1"})
@@ -156,7 +156,7 @@ async def test_a_client_that_goes_cuts_the_answer() -> None:
 async def test_requests_beside_the_conversation_are_harmless() -> None:
     async with talking() as client:
         answer = await client.send("rehearse: status 500", tools=False)
-        assert text(answer) == "Rehearsal"
+        assert text(answer) == TITLE.text
         assert client.model.of("s-1") == []
         async with httpx2.AsyncClient(base_url=client.model.url, trust_env=False) as http:
             assert (await http.head("/")).status_code == 200

@@ -9,7 +9,7 @@ import pytest
 from attrs import field, frozen, validators
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from supervisor.web import activity, agents, collections, queue, status, tickets
+from supervisor.web import activity, agents, collections, queue, reviews, status, tickets
 from supervisor.web.openapi import document, page, with_pages
 from supervisor.web.schema import Schemas, constraints
 
@@ -98,7 +98,7 @@ def test_two_records_of_one_name_are_noticed() -> None:
         schemas.of(other())
 
 
-NOUNS = (status, queue, tickets, agents, collections, activity)
+NOUNS = (status, queue, tickets, agents, reviews, collections, activity)
 ROUTES = with_pages([route for noun in NOUNS for route in noun.routes], "1.2.3")
 
 
@@ -128,6 +128,9 @@ CONTRACT = {
     "GET /agents/active",
     "GET /agents/{agent}",
     "POST /agents/{agent}/prompt",
+    "POST /agents/{agent}/approve",
+    "POST /agents/{agent}/reject",
+    "POST /agents/{agent}/answer",
     "POST /agents/{agent}/interrupt",
     "POST /agents/{agent}/stop",
     "GET /agents/{agent}/attach",
@@ -135,6 +138,9 @@ CONTRACT = {
     "GET /agents/{agent}/transcript",
     "GET /agents/{agent}/diff",
     "GET /agents/{agent}/history",
+    "GET /reviews",
+    "GET /reviews/{review}",
+    "GET /reviews/{review}/artifacts/{name}",
     "GET /collections",
     "GET /activity",
 }

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from clients.cli.demo.rehearsal.answers import Decision
 
 PLAN_CHOICES = [
-    ("auto", "Yes, and carry it out without asking"),
-    ("default", "Yes, and approve each edit by hand"),
-    (FEEDBACK, "No, and say what to change"),
+    ("auto", "Yes, and use auto mode"),
+    ("default", "Yes, manually approve edits"),
+    (FEEDBACK, "Tell it what to change"),
 ]
 UNANSWERED = "The user did not answer the question."
 HEADER_LENGTH = 12
@@ -52,7 +52,7 @@ class Asking:
             return  # but no hook approves a plan before it was shown
         for line in plan.splitlines():
             self._screen.line(f"  {line}")
-        dialog = Dialog("plan", [" Ready to carry out this plan?"], PLAN_CHOICES)
+        dialog = Dialog("plan", [" Would you like to proceed?", ""], PLAN_CHOICES, ["", f" {session.plan}"])
         decision = yield from self._protocol.ask(tool, dialog)
         if self._denied(decision):
             return
@@ -101,7 +101,8 @@ class Asking:
         decision = yield from self._protocol.before(tool)
         if self._denied(decision):
             return
-        dialog = Dialog("question", [f" {question}"], [(label, label) for label in labels])
+        rows = [f" \N{BALLOT BOX} {header}", "", question, ""]
+        dialog = Dialog("question", rows, [(label, label) for label in labels])
         if decision is None or decision.behavior != "allow" or decision.updated_input is None:
             decision = yield from self._protocol.ask(tool, dialog)
             if self._denied(decision):

@@ -1,4 +1,8 @@
-"""Dialogs: what stands in the composer's place and takes all keys, until one of them answers it."""
+"""Dialogs: what stands in the composer's place and takes all keys, until one of them answers it.
+
+Below a rule each has what is asked, its choices, and at most a line more: as Claude Code's, so that who tells those
+apart on a screen does so with these.
+"""
 
 from clients.cli.demo.rehearsal.journal import Journal
 from clients.cli.demo.rehearsal.keys import Composer, Kind
@@ -14,9 +18,12 @@ FEEDBACK = "feedback"
 class Dialog:
     """One dialog: the choices by their digit, and what became of it."""
 
-    def __init__(self, kind: str, rows: list[str], choices: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, kind: str, rows: list[str], choices: list[tuple[str, str]], below: "list[str] | None" = None
+    ) -> None:
         self.kind = kind
         self._rows = rows
+        self._below = below or []
         self._choices = choices
         """Each outcome and its text; the first one is what Enter takes."""
         self.by_enter: str | None = choices[0][0]
@@ -35,7 +42,7 @@ class Dialog:
                 text = self.typing.tail(TAIL).replace("\n", "⏎")
             chosen = outcome == FEEDBACK if self.typing is not None else number == 1
             rows.append(f" {POINTER if chosen else ' '} {number}. {text}")
-        return rows
+        return rows + self._below
 
     def choose(self, outcome: str | None) -> bool:
         """Take a choice; False if that is none."""

@@ -1,9 +1,10 @@
 """A prompt's text -> what to do. Script lines stand anywhere in it: `rehearse: VERB ARGUMENTS`.
 
-A line may be quoted or a list's item. `attempt N: VERB ...` is for the Nth start in this worktree only, and
-`turn N: VERB ...` for the Nth prompt of this conversation. A prompt without a script line of its own, such as a
-nudge or a rejection's reason, is answered by the `turn N:` lines of the last script, or else by the default
-script.
+A line may be quoted or a list's item. `attempt N: VERB ...` is for the Nth start in this worktree only,
+`turn N: VERB ...` for the Nth prompt of this conversation, `step NAME: VERB ...` for prompts of Operator's that name
+that step, and `redo NAME: VERB ...` for those by which it says that the step was rejected. A prompt without a script
+line of its own, such as a nudge or a rejection's reason, is answered by the `turn N:` and `redo NAME:` lines of the
+last script, or else by the default script.
 """
 
 import re
@@ -13,7 +14,10 @@ Command = tuple[str, str]
 """A verb and the rest of its line."""
 
 _LINE = re.compile(r"^[ \t>*-]*rehearse:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
-_CONDITION = re.compile(r"(attempt|turn)[ \t]+([0-9]+)[ \t]*:[ \t]*(.*)")
+_CONDITION = re.compile(r"(attempt|turn|step|redo)[ \t]+(\w+)[ \t]*:[ \t]*(.*)")
+_STEP = re.compile(r"in step (\w+) of ticket")
+_REDO = re.compile(r"made in step (\w+) was reviewed")
+_REJECTED = "A person rejected it, for this reason:"
 _ESCAPE = re.compile(r"\\([nt\\])")
 
 
@@ -28,12 +32,16 @@ class Script:
     def __init__(self, attempt: int) -> None:
         self._attempt = attempt
         self._lines: list[str] = []
+        self._step = self._redo = ""
 
     def commands(self, prompt: str, turn: int) -> list[Command]:
         """What to do for the prompt of this number."""
         # A prompt that arrived with each LF turned into CR is damaged, but still understood.
         text = prompt.replace("\r\n", "\n").replace("\r", "\n")
         lines = _LINE.findall(text)
+        step, redo = _STEP.search(text), _REDO.search(text)
+        self._step = step[1] if step else ""
+        self._redo = redo[1] if redo else self._step if _REJECTED in text else ""
         if lines:
             self._lines = lines
             return list(self._chosen(turn, announced=False))
@@ -48,13 +56,13 @@ class Script:
 
     def _chosen(self, turn: int, announced: bool) -> Iterator[Command]:
         """The commands that apply now; with `announced` only those that named this turn beforehand."""
-        now = {"attempt": self._attempt, "turn": turn}
+        now = {"attempt": str(self._attempt), "turn": str(turn), "step": self._step, "redo": self._redo}
         for line in self._lines:
             rest, named = line, False
             while condition := _CONDITION.match(rest):
-                if int(condition[2]) != now[condition[1]]:
+                if condition[2] != now[condition[1]]:
                     break
-                rest, named = condition[3], named or condition[1] == "turn"
+                rest, named = condition[3], named or condition[1] in ("turn", "redo")
             else:
                 if named or not announced:
                     verb, _, arguments = rest.partition(" ")

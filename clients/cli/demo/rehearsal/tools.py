@@ -230,6 +230,8 @@ def _dialog(tool: Tool) -> Dialog:
     again = what.partition("\n")[0]
     rows = [f" {tool.name} command" if tool.name == "Bash" else f" {tool.name}", ""]
     rows += [f"   {line}" for line in what.split("\n")]
+    if "description" in tool.input:
+        rows.append(f"   {tool.input['description']}")
     choices = [("yes", "Yes"), (ALWAYS, f"Yes, and don't ask again for: {again}"), (REFUSED, "No")]
     return Dialog("permission", [*rows, "", " Do you want to proceed?"], choices)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.adapters.drivers.claude_files import TAIL, ClaudeFiles
+from supervisor.adapters.drivers.claude_files import PLAN_LIMIT, TAIL, TOLD_TAIL, ClaudeFiles
 from supervisor.domain.agent import Meaning
 from supervisor.domain.hooks import TurnBroke, TurnDone, TurnEnd, TurnStopped
 
@@ -131,3 +131,50 @@ def test_the_file_that_a_dead_process_left_does_not_speak_for_the_next_with_its_
     assert status_file(tmp_path, pid, json.dumps({"status": "idle", "procStart": began})).status(pid) is not None
     stale = json.dumps({"status": "idle", "procStart": str(int(began) - 1)})
     assert status_file(tmp_path, pid, stale).status(pid) is None
+
+
+# --- what was told ------------------------------------------------------------------------------------
+
+TEXT = "No — not\nso.\t“Quoted” \\ \u2028 \x1f"
+
+
+def denied(text: str) -> Json:
+    result = {"type": "tool_result", "content": text, "is_error": True, "tool_use_id": "toolu_1"}
+    return said("user", [result], 9, toolUseResult=f"Error: {text}")
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("entry", [denied(TEXT), said("user", TEXT, 9), said("user", TEXT.replace("\t", "    "), 9)])
+def test_a_text_that_was_told_is_found(tmp_path: Path, entry: Json, ascii_only: bool) -> None:
+    files = keep(tmp_path, PROMPT, json.dumps(entry, ensure_ascii=ascii_only), ANSWER)
+    assert files.holds(ID, TEXT) is True
+    assert files.holds(ID, TEXT + ".") is False
+    assert files.holds(ID, TEXT[1:]) is False  # what somebody else said may hold a short reason
+
+
+def test_a_text_is_looked_for_in_one_conversation_and_at_its_end(tmp_path: Path) -> None:
+    assert keep(tmp_path, PROMPT, denied("no")).holds(ID, "no") is True
+    assert ClaudeFiles(tmp_path).holds(ID.replace("1", "2"), "no") is None
+    assert ClaudeFiles(tmp_path).holds("../x", "no") is None
+    long = said("assistant", [{"type": "text", "text": "y" * TOLD_TAIL}], 9)
+    assert keep(tmp_path, denied("no"), long).holds(ID, "no") is False
+    assert keep(tmp_path, long, denied("no")).holds(ID, "no") is True
+
+
+@given(text=st.text(st.characters(), max_size=20))
+def test_any_text_is_found_again(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    assert keep(tmp_path_factory.mktemp("home"), json.dumps(denied(text))).holds(ID, text) is True
+
+
+def test_a_plan_is_kept_until_its_file_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "plans").mkdir()
+    files, plan = ClaudeFiles(tmp_path), tmp_path / "plans" / "x.md"
+    assert not files.keeps_plan(str(plan), "# Plan\n")
+    plan.write_text("# Plan\n")
+    assert files.keeps_plan(str(plan), "# Plan\n")
+    assert files.keeps_plan(str(plan), "# Plan")
+    assert not files.keeps_plan(str(plan), "# Another\n")
+    assert not files.keeps_plan(str(tmp_path / "plans" / ".." / "x.md"), "# Plan\n")
+    assert not files.keeps_plan(str(tmp_path / "plans"), "# Plan\n")
+    plan.write_text("x" * (PLAN_LIMIT + 1))
+    assert not files.keeps_plan(str(plan), "x" * (PLAN_LIMIT + 1))

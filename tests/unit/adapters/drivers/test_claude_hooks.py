@@ -11,6 +11,7 @@ from supervisor.adapters.drivers.claude_hooks import EVENTS, SHOWN, UNKNOWN_LIMI
 from supervisor.domain.hooks import (
     Asked,
     HookEvent,
+    PlanTaken,
     PromptTaken,
     SaysIdle,
     SessionBegan,
@@ -31,6 +32,13 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
         ({"hook_event_name": "PreToolUse", "tool_name": "Bash"}, ToolUsed("Bash")),
         ({"hook_event_name": "PostToolUse", "tool_name": "Write"}, ToolUsed("Write")),
         ({"hook_event_name": "PostToolUseFailure", "tool_name": "Bash"}, ToolUsed("Bash")),
+        (
+            {"hook_event_name": "PostToolUse", "tool_name": "ExitPlanMode", "tool_use_id": "toolu_1", "prompt_id": "p"},
+            PlanTaken("toolu_1", "p"),
+        ),
+        ({"hook_event_name": "PostToolUse", "tool_name": "ExitPlanMode", "tool_use_id": 7}, PlanTaken()),
+        ({"hook_event_name": "PreToolUse", "tool_name": "ExitPlanMode"}, ToolUsed("ExitPlanMode")),
+        ({"hook_event_name": "PostToolUseFailure", "tool_name": "ExitPlanMode"}, ToolUsed("ExitPlanMode")),
         (
             {"hook_event_name": "PermissionRequest", "tool_name": "Bash", "tool_input": {"command": "rm  -r\nx"}},
             Asked("It wants to use Bash: rm -r x"),

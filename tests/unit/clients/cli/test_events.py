@@ -21,7 +21,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
-def event(kind: str, ticket: str | None = "ENG-14", agent: str | None = "ENG-14~1", **data: Value) -> EventView:
+def event(kind: str, ticket: str | None = "ENG-14", agent: str | None = "ENG-14~1", /, **data: Value) -> EventView:
     return EventView(7, NOW, kind, ticket, agent, data)
 
 
@@ -43,6 +43,34 @@ def event(kind: str, ticket: str | None = "ENG-14", agent: str | None = "ENG-14~
         (
             event("agent.idle", source="title", evidence="✳\x1b[2J"),
             "14:06 ENG-14       ○ idle · title · ✳\ufffd[2J",
+        ),
+        (
+            event("review.opened", review=31, kind="plan", title="Rate limits"),
+            "14:06 ENG-14       ◈ plan review opened · Rate limits · review 31",
+        ),
+        (
+            event("review.opened", review=32, kind="permission", title="It wants to use Bash: ls"),
+            "14:06 ENG-14       ◆ permission asked · It wants to use Bash: ls · review 32",
+        ),
+        (
+            event("review.opened", review=33, kind="question", title="Which db?"),
+            "14:06 ENG-14       ◆ question asked · Which db? · review 33",
+        ),
+        (
+            event("review.approved", review=31, kind="plan", by="ada"),
+            "14:06 ENG-14       ✓ plan review approved · review 31 · by ada",
+        ),
+        (
+            event("review.rejected", review=31, kind="visual", by="ada", reason="too\nblue"),
+            "14:06 ENG-14       ✗ visual review rejected · too blue · review 31 · by ada",
+        ),
+        (
+            event("review.answered", review=33, kind="question", by="ada"),
+            "14:06 ENG-14       ✓ question answered · review 33 · by ada",
+        ),
+        (
+            event("review.superseded", review=32, kind="permission", why="it was answered at the terminal"),
+            "14:06 ENG-14         permission superseded · it was answered at the terminal · review 32",
         ),
     ],
 )

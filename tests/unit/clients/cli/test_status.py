@@ -8,7 +8,7 @@ from attrs import evolve
 from clients.cli.status import Glance, render
 from clients.cli.terminal import Terminal
 from supervisor.domain import views
-from tests.unit.clients.cli.samples import AGENT, ASKING, NOW, PARKED, STATUS, TICKET
+from tests.unit.clients.cli.samples import AGENT, ASKING, NOW, PARKED, PERMISSION, PLAN, QUESTION, STATUS, TICKET
 
 PLAIN = Terminal(columns=100)
 BUSY = Glance(
@@ -46,6 +46,23 @@ RUNNING
 NEXT        ENG-20 FIX  ENG-22 FEAT  and 10 more
  ‖ WEB-80  retry: exit 1, in 40 s (14:07)
 """
+    )
+
+
+def test_reviews_come_with_the_command_that_decides_them() -> None:
+    awaiting = evolve(TICKET, id="ENG-12", title="Rate-limit the login endpoint", status="awaiting")
+    agents = views.AgentList((evolve(ASKING, id="ENG-7~1", ticket_id="ENG-7", needs="3 turns ended"), ASKING), 2)
+    reviews = (evolve(QUESTION, ticket_id="ENG-20", agent_id="ENG-20~1"), PERMISSION, PLAN)
+    glance = evolve(BUSY, agents=agents, reviews=reviews, kanban=evolve(BUSY.kanban, awaiting=(awaiting,)))
+    text = render(glance, NOW, Terminal(columns=140))
+    assert (
+        text[text.index("NEEDS YOU") : text.index("\n\nRUNNING")]
+        == """\
+NEEDS YOU
+ ◈ ENG-12  plan            4 min  Rate-limit the login endpoint  operator review show 31
+ ◆ ENG-19  permission       20 s  codex wants: rm -rf build ls   operator approve ENG-19 --review 32
+ ◆ ENG-20  question         20 s  Which database?                operator answer ENG-20
+ ◆ ENG-7   awaiting input   20 s  3 turns ended                  operator attach ENG-7"""
     )
 
 

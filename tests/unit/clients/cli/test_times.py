@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from clients.cli.times import clock, date, since, until
+from clients.cli.times import clock, date, since, size, until
 
 NOW = datetime(2026, 11, 24, 14, 6, 30, tzinfo=UTC)
 
@@ -49,3 +49,20 @@ def test_until(ahead: timedelta, text: str) -> None:
 def test_clock_and_date_are_local() -> None:
     assert clock(NOW) == "14:06"
     assert date(NOW, NOW) == "24 Nov"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (42_130, "42 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (33_554_432, "34 MB"),
+        (5 * 10**12, "5000 GB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text

@@ -63,8 +63,8 @@ def test_a_hook_allows(launch: Launch, repository: Path) -> None:
     assert agent.names() == ["UserPromptSubmit", "PreToolUse", "PermissionRequest", "PostToolUse", "Stop"]
     assert agent.event("dialog-end")["by"] == "hook"
     agent.ready()
-    # The nine rows of the dialog are gone, the composer is back.
-    assert agent.output.count(b"3. No\x1b]0;" + BUSY.encode() + b"\x07\x1b[8A\r\x1b[J\r\x1b[K") == 1
+    # The ten rows of the dialog are gone, the composer is back.
+    assert agent.output.count(b"3. No\x1b]0;" + BUSY.encode() + b"\x07\x1b[9A\r\x1b[J\r\x1b[K") == 1
     rule = RULE[:39]  # of 40 columns
     assert agent.output.decode().endswith(f"{rule}\r\n{POINTER} \r\n{rule}")
 
