@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.hands import BOTH, ByCommand, ByRest
 from tests.harness import Event, Place
 
 FEATURE = (
@@ -33,7 +34,9 @@ def prompts(place: Place, ticket: str) -> list[Event]:
     return [entry for entry in place.journal(ticket) if entry["event"] == "prompt"]
 
 
-async def test_a_feature_from_its_plan_to_its_end(place: Place) -> None:
+@pytest.mark.parametrize("by", BOTH)
+async def test_a_feature_from_its_plan_to_its_end(place: Place, by: type[ByRest] | type[ByCommand]) -> None:
+    hands = by(place)
     place.ticket("FEAT-1", *FEATURE, type="FEAT", title="A feature")
     await place.start()
 
@@ -44,19 +47,19 @@ async def test_a_feature_from_its_plan_to_its_end(place: Place) -> None:
     assert (ticket["status"], ticket["step"], agent["state"]["name"]) == ("awaiting", "plan", "awaiting_review")
     assert (agent["review_id"], agent["status"]) == (1, "awaiting_input")
     reason = "Näher am Ziel ✓ " + "".join(chr(0x4E00 + n % 2000) for n in range(3000)) + secrets.token_hex(500)
-    answer = await place.post("/agents/FEAT-1/reject", {"reason": reason})
-    assert answer.status_code == 200, answer.text
-    assert (answer.json()["status"], answer.json()["delivery"]) == ("rejected", "delivered")
+    answer = await hands.reject("FEAT-1", 1, reason)
+    assert (answer["status"], answer["delivery"]) == ("rejected", "delivered")
 
     again = await reviewed(place, 2, "plan")
     assert (again["plan"], again["run"]) == ("# A better plan\n", 2)
-    assert (await place.post("/agents/FEAT-1/approve", {"review_id": 2})).status_code == 200
+    assert (await hands.shown(2))["status"] == "pending"
+    await hands.approve("FEAT-1", 2)
 
     shown = await reviewed(place, 3, "visual")
     assert [each["name"] for each in shown["artifacts"]] == [".operator/show/page.html"]
-    assert (await place.post("/agents/FEAT-1/reject", {"reason": "No script, please."})).status_code == 200
+    await hands.reject("FEAT-1", 3, "No script, please.")
     await reviewed(place, 4, "visual")
-    assert (await place.post("/agents/FEAT-1/approve")).status_code == 200
+    await hands.approve("FEAT-1", 4)
 
     offered = await reviewed(place, 5, "pr")
     assert (offered["branch"], offered["commits"], "feature.txt" in offered["stat"]) == ("operator/FEAT-1", 1, True)
@@ -64,7 +67,7 @@ async def test_a_feature_from_its_plan_to_its_end(place: Place) -> None:
     assert waiting["data"]["reason"].startswith("review")
     assert (await place.get("/tickets/FEAT-1"))["status"] == "awaiting"
     await place.until(lambda event: event["kind"] == "agent.retired")
-    assert (await place.post("/agents/FEAT-1/approve")).status_code == 200
+    await hands.approve("FEAT-1", 5)
     assert await place.until_over("FEAT-1") == {"FEAT-1": "done"}
 
     told = [entry["text"] for entry in prompts(place, "FEAT-1")]

@@ -94,11 +94,15 @@ class ClaudeDriver:
 
     def answer(self, request: Request, decision: Decision, mode: str | None) -> dict[str, object]:
         """The PermissionRequest hook's answer."""
-        return claude_requests.answer(request, decision, mode)
+        return claude_requests.answer(request, decision, mode or self._config.permission_mode)
 
     def mode_after_plan(self, wanted: str | None) -> str | None:
-        """The wanted mode where an approval can set it, else its default."""
-        return claude_requests.mode_after_plan(wanted)
+        """The wanted mode where an approval can set it, else its default; None where no mode is asked for at all, and
+        its default will do."""
+        meant = wanted or self._config.permission_mode
+        if meant is None:
+            return None
+        return wanted if claude_requests.mode_after_plan(meant) == meant else "default"
 
     def keys_for(self, request: Request, decision: Decision, screen: str) -> tuple[str, ...] | None:
         """For a command, one question, or a plan whose file still holds it; an approved plan is carried out in the
