@@ -1,12 +1,15 @@
 """A person decides, and the agent hears it: a feature from its plan to its merge, on REST alone."""
 
+import json
 import secrets
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.hands import BOTH, ByCommand, ByRest
-from tests.harness import Event, Place
+from tests.harness import ROOT, Event, Place
 
 FEATURE = (
     "step plan: write .operator/plan.md # A first plan",
@@ -127,3 +130,52 @@ async def test_typing_at_the_terminal_supersedes_a_review(place: Place) -> None:
     await place.until(lambda event: event["kind"] == "review.superseded" and event["data"]["review"] == 1)
     again = await reviewed(place, 2, "plan")
     assert again["plan"] == "# By a person\n"
+
+
+def offering(place: Place) -> Path:
+    """Have the project's branches offered by a `gh`; where that keeps its pull requests."""
+    (place.root / "bin").mkdir()
+    program = place.root / "bin" / "gh"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests" / "fakes" / "gh.py"} "$@"\n')
+    program.chmod(0o755)
+    store = place.root / "gh.json"
+    place.env |= {"PATH": f"{program.parent}:{place.env['PATH']}", "FAKE_GH": str(store)}
+    place.git("init", "-q", "--bare", str(place.root / "remote.git"))
+    place.git("remote", "add", "origin", str(place.root / "remote.git"))
+    text = place.config.read_text()
+    place.config.write_text(text.replace('path = "repo"', 'path = "repo"\npull_requests = "gh"'))
+    return store
+
+
+@pytest.mark.parametrize(("state", "after"), [("MERGED", "ticket.done"), ("CLOSED", "review.superseded")])
+async def test_a_pull_request_is_watched_until_it_is_merged_or_closed(place: Place, state: str, after: str) -> None:
+    store = offering(place)
+    script = ("step reproduce: write .operator/reproduction.md x", "step fix: write a.txt a", "step fix: commit Fix")
+    place.ticket("FIX-1", *script, type="FIX")
+    await place.start()
+    offered = await reviewed(place, 1, "pr")
+    assert (offered["url"], offered["note"]) == ("https://git.example/o/r/pull/1", None)
+    kept = json.loads(store.read_text())
+    kept["pulls"][0]["state"] = state
+    store.write_text(json.dumps(kept))
+    assert await place.stop() == 0
+    await place.start()  # it looks at once, and then every minute
+    await place.until(lambda event: event["kind"] == after)
+    review = await place.get("/reviews/1")
+    assert (review["status"], "merg" in review["decided_by"]) == (
+        "approved" if state == "MERGED" else "superseded",
+        True,
+    )
+
+
+async def test_without_a_pull_request_the_branch_is_decided_about(place: Place) -> None:
+    offering(place)
+    place.env["FAKE_GH_TROUBLE"] = "auth"
+    place.ticket("FIX-1", "step reproduce: write .operator/reproduction.md x", "step fix: write a.txt a",
+                 "step fix: commit Fix", type="FIX")  # fmt: skip
+    await place.start()
+    offered = await reviewed(place, 1, "pr")
+    assert (offered["url"], offered["commits"]) == (None, 1)
+    assert "no pull request was opened" in offered["note"]
+    assert (await place.post("/agents/FIX-1/approve")).status_code == 200
+    assert await place.until_over("FIX-1") == {"FIX-1": "done"}
