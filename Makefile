@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 # start functions that pass their task_status on (113, 114, 128), generators that are closed with aclosing (900).
 ASYNC_RULES := --enable=ASYNC --disable=ASYNC109,ASYNC113,ASYNC114,ASYNC124,ASYNC128,ASYNC900,ASYNC910,ASYNC911
 # What must also type-check for the platforms it is written for, though the daemon runs on Linux.
-PORTABLE := $(wildcard supervisor/domain supervisor/ports.py supervisor/hook.py supervisor/ptyhost.py clients/api)
+PORTABLE := $(wildcard supervisor/domain supervisor/ports.py supervisor/hook.py supervisor/ptyhost clients/api)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -27,7 +27,7 @@ setup: ## make the environment in .cache/venv (every target below does)
 demo: setup ## see Operator at work with a rehearsal agent (KEEP=1 keeps it up, ASK=1 lets you decide)
 	@$(BIN)/operator demo
 
-test: lint types imports pytest ## lint, types, imports, then all tests (WORKERS=2 for parallel ones); the real CLIs: agents
+test: lint types imports pytest agents ## lint, types, imports, then all tests (WORKERS=2 for parallel ones)
 
 fix: setup ## format, and repair what ruff can repair
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -51,7 +51,7 @@ pytest: setup ## the tests alone (PYTEST_ARGS="-k queue")
 faults: setup ## kill things at KILLS=200 random points and beside AGENTS=200, and look at what is left
 	@$(PY) -m pytest tests/faults --kills=$(KILLS) --agents=$(AGENTS) $(PYTEST_ARGS)
 
-agents: ## test the real agent CLIs, offline, AGENT_WORKERS=2 at a time (the first time npm installs them: 240 MB)
+agents: ## the real agent CLIs, offline, AGENT_WORKERS=2 at a time (the first time npm installs them: 240 MB)
 	@.ci/setup --agents
 	@$(PY) -m pytest tests/agents tests/contract/test_driver_sessions.py -m agents -n $(AGENT_WORKERS) $(PYTEST_ARGS)
 

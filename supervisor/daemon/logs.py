@@ -41,3 +41,5 @@ def set_up(level: str, form: Literal["auto", "json", "text"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(_LEVELS[level], logging.INFO))
+    for chatty in ("httpx2", "httpcore2"):  # a line for each request to a board, with its address
+        logging.getLogger(chatty).setLevel(logging.WARNING)

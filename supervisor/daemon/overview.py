@@ -56,14 +56,14 @@ class Overview:
 
     def counts(self) -> QueueStatus:
         by_status = self.queue.counts()
-        awaiting = self.queue.awaiting()
+        awaiting, shelved = self.queue.awaiting(), self.queue.shelved()
         held = by_status.get("launching", 0) + by_status.get("running", 0)
         return QueueStatus(
             queued=by_status.get("queued", 0),
-            in_progress=held - awaiting,
+            in_progress=held - (awaiting - shelved),
             awaiting=awaiting,
             completed=by_status.get("done", 0),
-            parked=by_status.get("parked", 0),
+            parked=by_status.get("parked", 0) - shelved,
             failed=by_status.get("failed", 0),
             cancelled=by_status.get("cancelled", 0),
             by_type=self.queue.waiting_types(),
@@ -75,7 +75,11 @@ class Overview:
             names = ", ".join(self.fleet.strangers[:5])
             found.append(f"sessions of agents that this database does not know: {names}; they are left alone")
         if self.queue.awaiting_full():
-            found.append("no new agents are started: queue.max_awaiting tickets wait for people")
+            limit = self.config.queue.max_awaiting
+            found.append(
+                f"{self.queue.awaiting()} tickets wait for people, and no more are started from {limit} on "
+                "(queue.max_awaiting): decide what `operator review list` shows"
+            )
         if not self.config.projects:
             found.append("no project is configured: add a [projects.NAME] table to operator.toml")
         if not self.config.drivers:

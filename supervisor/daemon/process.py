@@ -7,11 +7,10 @@ SIGTERM cancels the innermost; each layer is cancelled once all inside it has en
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Protocol, assert_never
 
 import structlog
@@ -22,30 +21,33 @@ from supervisor.actors.activity import ActivityLog
 from supervisor.actors.fleet import Fleet, Hooks, World
 from supervisor.actors.kit import supervise, wall_clock
 from supervisor.actors.queue import Queue
-from supervisor.actors.review import Review
-from supervisor.actors.store import Store
+from supervisor.actors.review import Review, Tools
+from supervisor.actors.store import Store, prune_for_ever
 from supervisor.actors.sync import Sync
 from supervisor.adapters.drivers.claude import ClaudeDriver
 from supervisor.adapters.drivers.command import CommandDriver
-from supervisor.adapters.kanban.local import LocalBoard
 from supervisor.adapters.prompts import JinjaPrompts
-from supervisor.adapters.sessions.tmux import TmuxBackend
+from supervisor.adapters.pullrequests import GhPullRequests
 from supervisor.adapters.storage.disk import SqlDisk
 from supervisor.adapters.workspaces import GitWorkspaces
 from supervisor.daemon import files, logs, sockets
+from supervisor.daemon.backends import DETAILS, backends
+from supervisor.daemon.boards import boards
 from supervisor.daemon.notify import Proof, ServiceManager
 from supervisor.daemon.options import ServeOptions
 from supervisor.daemon.other_user import at_home, keep_capabilities_to_ourselves
 from supervisor.daemon.overview import Overview
 from supervisor.domain.activity import Entry
+from supervisor.domain.board_config import secret_names
 from supervisor.domain.config import Config, DriverConfig, issue_types
 from supervisor.domain.environment import for_agents
 from supervisor.domain.errors import OperatorError
 from supervisor.domain.ids import AgentId
 from supervisor.domain.queue import Settings
+from supervisor.domain.retention import Retention
 from supervisor.domain.tokens import agent_token
 from supervisor.domain.views import Endpoint
-from supervisor.ports import AgentDriver, SessionBackend
+from supervisor.ports import AgentDriver, KanbanProvider
 from supervisor.web.app import create_app
 from supervisor.web.house import About, Gate, House
 from supervisor.web.security import Security
@@ -137,6 +139,7 @@ class Daemon:
         self._state_dir = options.state_dir
         self._since = wall_clock()
         self._hook_secret = files.hook_secret(options.state_dir)
+        self._backends = backends(config.sessions, options)
         self._url = ""
         """Where REST is; known once the sockets are bound, which is before anything else."""
 
@@ -148,18 +151,14 @@ class Daemon:
         disk = SqlDisk(self._state_dir / "operator.db")
         store = Store(disk)
         activity = ActivityLog(store)
-        backend = TmuxBackend(
-            self._state_dir,
-            socket=self._options.tmux_socket,
-            start_server=self._options.start_tmux and self._options.agents_user is None,
-            transcript_limit=self._config.sessions.transcript_limit,
-        )
         async with _layer() as stores:
             await stores.start(store.run)
-            async with _layer() as backends:
-                await backends.start(backend.run)
-                async with _layer() as acting:
-                    actors = await self._start_actors(acting, store, backend)
+            async with _layer() as terminals:
+                for backend in self._backends.values():
+                    await terminals.start(backend.run)
+                async with boards(self._config, os.environ) as providers, _layer() as acting:
+                    actors = await self._start_actors(acting, store, providers)
+                    acting.start_soon(prune_for_ever, store, Retention(), wall_clock)
                     async with trio.open_nursery() as edges:
                         url = await self._open_edges(edges, bound, actors, activity, store)
                         print(f"Operator {_version()} listens on {url}", flush=True)
@@ -167,6 +166,7 @@ class Daemon:
                         edges.start_soon(manager.feed, actors.proofs(store), actors.summary)
                         await stop.wait()
                         await manager.tell("STOPPING=1", "STATUS=Stopping; agents go on")
+                        actors.review.let_go()  # else the edges would wait for people
                         edges.cancel_scope.cancel(reason="asked to stop")
                 for handle in (actors.queue, actors.fleet):
                     handle.drain()
@@ -185,15 +185,13 @@ class Daemon:
 
     # --- actors -----------------------------------------------------------------------------------
 
-    async def _start_actors(self, nursery: trio.Nursery, store: Store, backend: SessionBackend) -> Actors:
+    async def _start_actors(
+        self, nursery: trio.Nursery, store: Store, providers: Mapping[str, KanbanProvider]
+    ) -> Actors:
         config, clock = self._config, wall_clock
         types = issue_types(config)
         drivers = {name: self._driver(name, given) for name, given in config.drivers.items()}
-        providers = {
-            name: LocalBoard(name, Path(given.path), type=given.type or "TASK", types=tuple(types))
-            for name, given in config.collections.items()
-        }
-        environment = for_agents(os.environ, frozenset())
+        environment = for_agents(os.environ, secret_names(config.collections.values()))
         of_agents = at_home(self._options.agents_user, environment)
         workspaces = GitWorkspaces(
             self._state_dir / "worktrees", config.projects, self._state_dir / "exports", environment
@@ -206,11 +204,12 @@ class Daemon:
 
         hooks = Hooks(self._hook_url, self._hook_token)
         private = self._state_dir / "agents"
-        world = World({backend.name: backend}, drivers, workspaces, reread, hooks, private, of_agents)
+        world = World(self._backends, drivers, workspaces, reread, hooks, private, of_agents)
         fleet = Fleet(store, world, config, clock)
-        review = Review(store, fleet, prompts, workspaces, types, clock)
+        pulls = GhPullRequests(config.projects, environment)
+        review = Review(store, fleet, Tools(prompts, workspaces, pulls), types, config.permissions, clock)
         queue = Queue(store, fleet, review, Settings.of(config), clock)
-        sync = Sync(store, queue, providers, config.collections, clock)
+        sync = Sync(store, queue, review, types, providers, config.collections, clock)
         for name, actor in (("fleet", fleet), ("review", review), ("queue", queue), ("sync", sync)):
             await nursery.start(partial(_fenced, name, actor.run, partial(_note_crash, store)))
         return Actors(fleet, review, queue, sync)
@@ -270,7 +269,7 @@ class Daemon:
             state_dir=self._state_dir,
             stream_url=stream_url,
             since=self._since,
-            backends={"tmux": "one private server"},
+            backends={name: DETAILS[name] for name in self._backends},
             warnings=warnings,
             queue=actors.queue,
             fleet=actors.fleet,

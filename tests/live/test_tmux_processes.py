@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from supervisor.adapters.sessions.tmux.processes import Family, end, ended, look_at, look_at_all
+from supervisor.adapters.sessions.processes import Family, end, ended, look_at, look_at_all
 from supervisor.domain.errors import BackendError
 
 
@@ -78,7 +78,7 @@ def test_any_name_can_be_read(tmp_path: Path) -> None:
 
 
 async def test_who_cannot_be_ended_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supervisor.adapters.sessions.tmux.processes.KILL_PATIENCE", 0.01)
+    monkeypatch.setattr("supervisor.adapters.sessions.processes.KILL_PATIENCE", 0.01)
     monkeypatch.setattr("signal.pidfd_send_signal", lambda handle, number: None)
     with child("sleep", "100") as process:
         now = look_at(process.pid)

@@ -180,7 +180,7 @@ class Life:
         )
         backend = self._world.backends.get(agent.backend)
         if backend is None:
-            raise BackendError(f"the terminal backend {agent.backend} is not there any more", hint="start a new attempt")
+            raise BackendError(f"there is no terminal backend {agent.backend} any more", hint="start a new attempt")
         session = await bounded(backend.open(spec), "open the session")
         self._ledger.sessions[agent.id] = session
         activity = self._ledger.activities.get(agent.id) or Activity(
