@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.adapters.storage.disk import SqlDisk
+from supervisor.domain import review
 from supervisor.domain.activity import Entry, Filter, Recorded
 from supervisor.domain.agent import Activity, Agent, Delivery, DeliveryState
 from supervisor.domain.errors import Conflict, Invalid, StoreError
 from supervisor.domain.ids import AgentId, DeliveryId, Seq, TicketId
 from supervisor.domain.phases import Progress, Working
+from supervisor.domain.review import Review
 from supervisor.domain.ticket import BoardWrite, Body, CollectionState, Done, Queued, Ticket, WriteKind
 from supervisor.ports import Disk, Record, Setting
 from tests import strategies
@@ -32,6 +34,7 @@ KEYS: dict[type[Record], str] = {
     Activity: "agent_id",
     Delivery: "id",
     Progress: "agent_id",
+    Review: "id",
     BoardWrite: "id",
     CollectionState: "name",
     Setting: "name",
@@ -274,6 +277,8 @@ def test_reads_come_from_any_thread_while_another_writes(disk: Disk) -> None:
 
 
 def key_of(record: Record) -> str:
+    if isinstance(record, Review):
+        return review.key_of(record.id)
     return str(getattr(record, KEYS[type(record)]))
 
 
@@ -296,6 +301,8 @@ _GIVEN = dict.fromkeys(("id", "ticket_id", "agent_id", "name", "collection", "ex
 def _records() -> st.SearchStrategy[Record]:
     def of(kind: type[Any]) -> st.SearchStrategy[Any]:
         given_fields = {name: strategy for name, strategy in _GIVEN.items() if name in strategies.fields_of(kind)}
+        if kind is Review:
+            given_fields["id"] = st.integers(1, 12)
         made = strategies.record(kind, **given_fields)
         if kind is Ticket:  # its own id, or none: what collides is tested above
             return st.tuples(made, st.booleans()).map(

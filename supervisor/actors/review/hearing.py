@@ -35,7 +35,8 @@ from supervisor.domain.review import (
     overtaken,
     request_of,
 )
-from supervisor.domain.verdicts import approved, rejected
+from supervisor.domain.ticket import Ticket
+from supervisor.domain.verdicts import approved, concerns, rejected
 from supervisor.ports import AgentDriver
 
 log = structlog.get_logger()
@@ -181,7 +182,7 @@ class Hearing:
         progress = self._book.progress.get(review.agent_id)
         told = evolve(decided, told=True)
         match progress.phase if progress is not None else None:
-            case phases.Shelved(resume=resume) if resume.review_id == review.id:
+            case phases.Shelved(resume=resume) if resume.review_id == review.id and await self._concerns(review):
                 await self._book.put(told, entries=[self._book.entry_of(told)])
                 return told
             case phases.InReview(review_id=review_id) if review_id == review.id and progress is not None:
@@ -200,6 +201,11 @@ class Hearing:
             case _:
                 await self._book.supersede(review, "its step has gone on")
                 raise NoReview(f"review {review.id} need not be decided any more: its step has gone on")
+
+    async def _concerns(self, review: Review) -> bool:
+        """Whether the ticket still waits for it: it may have been put in line again, which has not ended it yet."""
+        ticket = await self._book.store.get(Ticket, review.ticket_id)
+        return ticket is not None and concerns(review, ticket)
 
     async def _by_hook(self, review: Review, decided: Review) -> Review:
         """Stored, then given to the hook that waits; where none does, by keys at the dialog that is certainly there."""

@@ -144,7 +144,8 @@ class Review:
             return {}
         ruling = permissions.ruling(self._rules, agent.driver, request)
         if ruling is not None:
-            return driver.answer(request, await self._ruled(agent_id, request, ruling), None)
+            ruled = driver.answer(request, await self._ruled(agent_id, request, ruling), None)
+            return await self._given(agent_id, request, ruled)
         held: Held | None = await ask(self._inbox, lambda reply: Ask(agent_id, request, asked_at, reply))
         if held is None or self._letting_go:
             return {}
@@ -154,7 +155,17 @@ class Review:
             return {}
         finally:
             self._no_longer(held)
-        return driver.answer(request, outcome.decision, self._hearing.mode_after(agent))
+        answer = driver.answer(request, outcome.decision, self._hearing.mode_after(agent))
+        return await self._given(agent_id, request, answer)
+
+    async def _given(self, agent_id: AgentId, request: Request, answer: dict[str, object]) -> dict[str, object]:
+        """The answer that a hook is about to get; its agent's session is told, for it may see nothing of that."""
+        if answer:
+            try:
+                await self._fleet.session(agent_id).answered(request)
+            except OperatorError as error:
+                log.info("answer not noted", agent=agent_id, code=error.code)  # what follows is seen anyway
+        return answer
 
     async def _ruled(
         self, agent_id: AgentId, request: Request, ruling: permissions.Allow | permissions.Deny

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import attrs
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.domain import board
-from supervisor.domain.board import Outcome, closed, created, deleted, digest, merged
+from supervisor.domain.board import Outcome, closed, created, deleted, digest, is_elsewhere, merged, relocated
 from supervisor.domain.ids import TicketId
 from supervisor.domain.queue import Route
 from supervisor.domain.ticket import (
@@ -260,7 +261,11 @@ def test_a_record_that_cannot_be_understood_changes_nothing_else() -> None:
     found = read(known, broken)
     assert found == Outcome(evolve(known, problem="line 3 is no YAML", updated_at=LATER), ("problem",))
     assert read(found.ticket, record).ticket == evolve(known, updated_at=LATER)
-    assert read(found.ticket, evolve(broken, state=BoardState.DONE)).closed
+    for state in BoardState:
+        said = read(found.ticket, evolve(broken, state=state))
+        assert (said.ticket.status, said.ticket.board_state, said.closed) == (QUEUED, OPEN, False)
+    done = evolve(known, status=DONE, board_state=BoardState.DONE)
+    assert read(done, broken).ticket.status == DONE  # a state that is not told does not queue it again
 
 
 @given(text=strategies.ANY_TEXT, other=strategies.ANY_TEXT)
@@ -275,3 +280,86 @@ def test_reading_any_record_twice_changes_nothing_the_second_time(
     first = read(KNOWN, record, trust=trust, on_closed=finish)
     again = read(first.ticket, record, trust=trust, on_closed=finish)
     assert again == Outcome(first.ticket)
+
+
+# --- the table of the README ---------------------------------------------------------------------------
+
+REVIEWED = Parked(NOON, ParkReason.REVIEW, "review 1 waits for a verdict")
+STATUSES = {"queued": QUEUED, "running": RUNNING, "awaiting": REVIEWED, "done": DONE}
+HELD_NOW = Parked(LATER, ParkReason.HELD, "a person moved it to in progress")
+FINISHED = Done(LATER, note="closed as done on the board")
+
+
+def gone(state: BoardState) -> Cancelled:
+    return Cancelled(LATER, f"closed on the board ({state})")
+
+
+MOVES: dict[str, tuple[BoardState, BoardState, dict[str, TicketStatus]]] = {
+    "moved to in progress": (
+        OPEN, IN_PROGRESS, {"queued": HELD_NOW, "running": RUNNING, "awaiting": HELD_NOW, "done": DONE}
+    ),
+    "moved back into the queue": (
+        IN_PROGRESS, OPEN, {"queued": QUEUED, "running": RUNNING, "awaiting": Queued(LATER), "done": Queued(LATER)}
+    ),
+    "closed as done": (
+        IN_PROGRESS, BoardState.DONE,
+        {"queued": gone(BoardState.DONE), "running": RUNNING, "awaiting": FINISHED, "done": DONE},
+    ),
+    "closed as cancelled": (
+        IN_PROGRESS, BoardState.CANCELLED,
+        {
+            "queued": gone(BoardState.CANCELLED), "running": RUNNING, "awaiting": gone(BoardState.CANCELLED),
+            "done": DONE,
+        },
+    ),
+    "re-opened": (
+        BoardState.DONE, OPEN,
+        {"queued": QUEUED, "running": RUNNING, "awaiting": Queued(LATER), "done": Queued(LATER)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(STATUSES))
+@pytest.mark.parametrize("what", list(MOVES))
+def test_what_a_move_at_the_board_does(what: str, name: str) -> None:
+    before, after_it, expected = MOVES[what]
+    found = read(seen(STATUSES[name], before), moved_to(after_it))
+    assert found.ticket.status == expected[name]
+    assert found.ticket.board_state is after_it
+
+
+@pytest.mark.parametrize("name", list(STATUSES))
+def test_what_a_deletion_does(name: str) -> None:
+    cancelled = Cancelled(LATER, "deleted on the board")
+    expected = {"queued": cancelled, "running": RUNNING, "awaiting": cancelled, "done": DONE}
+    assert deleted(seen(STATUSES[name], OPEN), Route(), LATER).ticket.status == expected[name]
+
+
+@pytest.mark.parametrize("name", list(STATUSES))
+@pytest.mark.parametrize("change", [{"title": "new"}, {"body": "new"}, {"external_key": "OPS-7"}, {"labels": ("x",)}])
+def test_an_edit_a_rename_and_other_labels_move_nothing_by_themselves(name: str, change: dict[str, Any]) -> None:
+    found = read(seen(STATUSES[name], OPEN), evolve(RECORD, **change))
+    assert (found.ticket.status, len(found.changed)) == (STATUSES[name], 1)
+
+
+def test_who_is_assigned_is_not_even_read() -> None:
+    assert not [each for each in attrs.fields(BoardTicket) if "assign" in each.name]
+
+
+# --- another place ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [QUEUED, RETRY, LAUNCHING, RUNNING, DONE, CANCELLED])
+def test_a_ticket_whose_collection_reads_another_place_is_left_alone_and_found_again(status: TicketStatus) -> None:
+    known = seen(status, OPEN)
+    apart = relocated(known, "linear eng", "linear ops", LATER)
+    assert is_elsewhere(apart.external_id)
+    assert not is_elsewhere(known.external_id)
+    waits = isinstance(status, Queued | Parked)
+    assert isinstance(apart.status, Parked) if waits else apart.status == status
+    assert relocated(apart, "linear eng", "linear ops", LATER) == apart  # it is done once only
+    third = relocated(apart, "linear ops", "linear web", LATER)
+    assert third == apart
+    back = relocated(third, "linear web", "linear eng", LATER)
+    assert back.external_id == known.external_id
+    assert back.status == (Queued(LATER) if waits else status)

@@ -90,6 +90,30 @@ interval = "30s"
 write_back = false
 on_closed = "stop"
 
+[collections.site]
+provider = "jira"
+base_url = "https://example.atlassian.net"
+email = "me@example.org"
+key = "ENG"
+token_env = "SITE_TOKEN"
+webhook_secret_env = "SITE_SECRET"
+states = { started = "Doing", awaiting = "In Review" }
+types = { Bug = "CHORE", "Odd name" = "FIX" }
+full_every = "1h"
+
+[collections.team]
+provider = "linear"
+team = "ENG"
+token_file = "token"
+
+[collections.issues]
+provider = "github"
+repo = "owner/name"
+
+[collections.project]
+provider = "github"
+board = "owner/7"
+
 [types.CHORE]
 mode = "autonomous"
 color = "blue"
@@ -143,8 +167,18 @@ READ = Config(
     },
     {
         "backend": CollectionConfig(
-            "local", "tickets", "api", "claude", "CHORE", ("ready",), Duration(30), False, "stop"
-        )
+            "local", "tickets", project="api", driver="claude", type="CHORE", labels=("ready",),
+            interval=Duration(30), write_back=False, on_closed="stop",
+        ),
+        "site": CollectionConfig(
+            "jira", base_url="https://example.atlassian.net", email="me@example.org", key="ENG",
+            token_env="SITE_TOKEN", webhook_secret_env="SITE_SECRET",
+            states={"started": "Doing", "awaiting": "In Review"}, types={"Bug": "CHORE", "Odd name": "FIX"},
+            full_every=Duration(3600),
+        ),
+        "team": CollectionConfig("linear", team="ENG", token_file="token"),
+        "issues": CollectionConfig("github", repo="owner/name"),
+        "project": CollectionConfig("github", board="owner/7"),
     },
     {
         "CHORE": TypeConfig(
@@ -179,19 +213,19 @@ def test_every_key_can_be_given_and_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "record",
+    "records",
     [
-        READ.daemon, READ.queue, READ.sessions, READ.projects["api"], READ.drivers["claude"],
-        READ.collections["backend"], READ.types["CHORE"], READ.types["CHORE"].steps[0],
-        READ.permissions[0],
+        (READ.daemon,), (READ.queue,), (READ.sessions,), (READ.projects["api"],), (READ.drivers["claude"],),
+        tuple(READ.collections.values()), (READ.types["CHORE"],), (READ.types["CHORE"].steps[0],),
+        (READ.permissions[0],),
     ],
-    ids=lambda record: type(record).__name__,
+    ids=lambda records: type(records[0]).__name__,
 )  # fmt: skip
-def test_the_full_example_leaves_no_key_out(record: Any) -> None:
+def test_the_full_example_leaves_no_key_out(records: tuple[Any, ...]) -> None:
     single_valued = {"kind", "provider", "action"}
-    for each in attrs.fields(type(record)):
+    for each in attrs.fields(type(records[0])):
         default = each.default.factory() if isinstance(each.default, attrs.Factory) else each.default
-        assert each.name in single_valued or getattr(record, each.name) != default
+        assert each.name in single_valued or any(getattr(record, each.name) != default for record in records)
 
 
 # --- what is wrong -------------------------------------------------------------------------------
@@ -435,3 +469,68 @@ def _reads(text: str) -> None:
         fields = dict(error.fields)
     assert fields
     assert all(fields.values())
+
+
+# --- boards ----------------------------------------------------------------------------------------
+
+LINEAR = "provider = 'linear'\nteam = 'ENG'\n"
+JIRA = "provider = 'jira'\nbase_url = 'https://x.example'\nemail = 'me@x'\nkey = 'ENG'\n"
+GITHUB = "provider = 'github'\nrepo = 'owner/name'\n"
+LOCAL = "provider = 'local'\npath = 'tickets'\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "sentence"),
+    [
+        ("provider = 'local'", "path", "is missing: local needs the folder"),
+        ("provider = 'linear'", "team", "is missing: linear needs"),
+        ("provider = 'jira'\nemail = 'me@x'\nkey = 'E'", "base_url", "is missing: jira needs such as https://"),
+        ("provider = 'jira'\nbase_url = 'https://x'\nkey = 'E'", "email", "is missing"),
+        ("provider = 'jira'\nbase_url = 'https://x'\nemail = 'me@x'", "key", "is missing"),
+        ("provider = 'github'", "repo", "is missing: github needs repo"),
+        (GITHUB + "board = 'owner/7'", "board", "means nothing beside repo"),
+        (LINEAR + "path = 'tickets'", "path", "means nothing for linear"),
+        (LINEAR + "email = 'me@x'", "email", "means nothing for linear"),
+        (LINEAR + "repo = 'a/b'", "repo", "means nothing for linear"),
+        (GITHUB + "team = 'ENG'", "team", "means nothing for github"),
+        (JIRA + "board = 'a/7'", "board", "means nothing for jira"),
+        *(
+            (LOCAL + line, line.split()[0], "means nothing for local")
+            for line in (
+                "base_url = 'https://x'", "token_env = 'X'", "token_file = 'x'", "webhook_secret_env = 'X'",
+                "states = { done = 'Done' }", "types = { Bug = 'FIX' }", "full_every = '1h'", "team = 'E'",
+            )
+        ),
+        (LINEAR + "base_url = 'http://linear.example'", "base_url", "plain http is for loopback only"),
+        (LINEAR + "base_url = 'ftp://x'", "base_url", "must begin with https://"),
+        (LINEAR + "base_url = 'https://'", "base_url", "must begin with https://"),
+        (LINEAR + "base_url = 'https://me:secret@x'", "base_url", "must hold no credentials"),
+        (LINEAR + "base_url = 'https://x?y'", "base_url", "must hold no credentials, query"),
+        (LINEAR + "base_url = 'http://[::1'", "base_url", "is no address"),
+        (LINEAR + "token_env = 'A'\ntoken_file = 'b'", "token_file", "means nothing beside token_env"),
+        (LINEAR + "token_env = 'A B'", "token_env", "is not the name of an environment variable"),
+        (LINEAR + "webhook_secret_env = ''", "webhook_secret_env", "is not the name"),
+        (LINEAR + "states = { done = ' ' }", "states.done", "is empty"),
+        (LINEAR + "types = { Bug = 'NOPE' }", "types.Bug", 'there is no issue type "NOPE"'),
+        (LINEAR + "full_every = '10s'", "full_every", "is shorter than interval"),
+    ],
+)  # fmt: skip
+def test_what_a_board_cannot_do_with(table: str, key: str, sentence: str) -> None:
+    found = wrong(f"[collections.c]\n{table}\n")
+    assert sentence in found[f"collections.c.{key}"], found
+
+
+def test_only_writes_that_there_are_have_states() -> None:
+    assert wrong(f"[collections.c]\n{LINEAR}states = {{ begun = 'x' }}\n")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://[::1]:9", "http://localhost", "https://x.example/a/b"])
+def test_addresses_that_tokens_may_go_to(url: str) -> None:
+    assert read_config(f"[collections.c]\n{LINEAR}base_url = '{url}'\n").collections["c"].base_url == url
+
+
+def test_one_place_is_one_collection() -> None:
+    both = f"[collections.a]\n{LINEAR}[collections.b]\nprovider = 'linear'\nteam = 'eng'\n"
+    assert "is the place of collections.a" in wrong(both)["collections.b.provider"]
+    apart = f"[collections.a]\n{LINEAR}[collections.b]\nprovider = 'linear'\nteam = 'OPS'\n"
+    assert list(read_config(apart).collections) == ["a", "b"]

@@ -347,3 +347,69 @@ def test_a_plan_is_counted_once_however_often_and_in_whatever_order_it_is_told(t
         if turn not in before.past_turns:
             counted.add(call)
         assert known.plans_taken == len(counted)
+
+
+# --- a CLI whose hook alone asks, whose title flickers and whose screen says when it is ready -------------------
+
+CODEX = Rules(screen_tells_ready=True, record=True)
+SHOWN = signals.BecameReady(after(1), "its composer is shown", Source.SCREEN)
+HELD = run(
+    activity(STARTING),
+    [SHOWN, Entered(after(2), PROMPT), hook(2.1, SessionBegan("c1")), hook(2.2, PromptTaken("one")),
+     title(2.3, Meaning.BUSY), hook(3, Asked("Run it?", turn="one", shown=False))],
+    CODEX,
+)  # fmt: skip
+
+
+def test_a_spinner_before_the_first_prompt_is_no_turn() -> None:
+    begun = run(activity(STARTING), [title(0.5, Meaning.BUSY), title(0.6, Meaning.IDLE), SHOWN], CODEX)
+    assert is_(begun, Idle)
+    again = [title(1.1, Meaning.BUSY), title(1.2, Meaning.IDLE), Settled(after(1.2 + PATIENCE))]
+    assert is_(run(begun, again, CODEX), Idle)
+
+
+def test_its_title_is_borne_with_before_any_hook_has_spoken() -> None:
+    prompted = run(activity(STARTING), [SHOWN, Entered(after(2), PROMPT), title(2.1, Meaning.BUSY)], CODEX)
+    flickers = run(prompted, [title(2.2, Meaning.IDLE)], CODEX)
+    assert is_(flickers, Running)
+    assert is_(run(flickers, [Settled(after(2.2 + PATIENCE))], CODEX), Idle, 1)  # its hooks may be switched off
+    assert is_(run(prompted, [title(2.2, Meaning.IDLE)], BARE), Idle, 1)
+
+
+def test_the_conversation_that_it_says_it_is_in_is_kept() -> None:
+    assert HELD.conversation_id == "c1"
+    assert run(HELD, [hook(9, SessionBegan(None))], CODEX).conversation_id == "c1"
+    assert run(HELD, [hook(9, SessionBegan("c2"))], CODEX).conversation_id == "c2"
+
+
+def test_what_only_its_hook_asks_is_asked_however_busy_its_title_is() -> None:
+    assert HELD.state == Asking(HELD.state.proof, "Run it?", shown=False)
+    assert run(HELD, [Settled(after(3 + LONG)), title(3.5, Meaning.BUSY)], CODEX).state == HELD.state
+    answered = run(HELD, [signals.HookAnswered(after(9), "Run it?")], CODEX)
+    assert is_(answered, Running)
+    assert run(HELD, [signals.HookAnswered(after(9), "Another?")], CODEX).state == HELD.state
+
+
+def test_once_its_dialog_is_shown_the_title_tells_of_it_again() -> None:
+    shown = run(HELD, [title(9, Meaning.ASKING)], CODEX)
+    assert shown.state == Asking(HELD.state.proof, "Run it?")
+    assert run(shown, [signals.HookAnswered(after(9.5), "Run it?")], CODEX).state == shown.state
+    assert is_(run(shown, [title(10, Meaning.BUSY)], CODEX), Running)
+
+
+def test_an_interrupt_while_its_hook_asks_is_seen() -> None:
+    over = run(HELD, [title(9, Meaning.IDLE), Settled(after(9 + PATIENCE), TurnStopped())], CODEX)
+    assert is_(over, Idle, 1)
+    assert over.interrupted
+
+
+@pytest.mark.parametrize("end", [None, TurnDone(), TurnBroke("too bad", after(99)), TurnStopped()])
+def test_its_record_tells_how_a_turn_ended_that_no_hook_tells_of(end: TurnEnd | None) -> None:
+    begun = [SHOWN, Entered(after(2), PROMPT), hook(2.1, PromptTaken("one")), title(2.2, Meaning.BUSY)]
+    at_work = run(activity(STARTING), begun, CODEX)
+    over = run(at_work, [title(9, Meaning.IDLE), Settled(after(9 + PATIENCE), end)], CODEX)
+    assert is_(over, Idle, 1)
+    assert over.interrupted is (end is None or isinstance(end, TurnStopped))
+    assert (over.turn_error, over.limit_until) == (
+        ("too bad", after(99)) if isinstance(end, TurnBroke) else (None, None)
+    )

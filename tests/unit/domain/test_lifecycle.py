@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 from supervisor.domain import phases
 from supervisor.domain.agent import LaunchFailed, Opened, Planned, Prepared, Retired
 from supervisor.domain.config import QueueConfig
-from supervisor.domain.ids import AgentId, DeliveryId
+from supervisor.domain.ids import AgentId, DeliveryId, ReviewId
 from supervisor.domain.lifecycle import Limits, board_write, settle
-from supervisor.domain.phases import Broke, Prompting, StepsDone, Vanished, WithPerson, Working
+from supervisor.domain.phases import (
+    Broke,
+    InReview,
+    Prompting,
+    StepsDone,
+    Vanished,
+    WithPerson,
+    Working,
+)
 from supervisor.domain.ticket import (
     ENDED,
     HELD_BY_AGENT,
@@ -58,6 +66,7 @@ LATER = after(60)
 PROMPTING = Prompting(DeliveryId("d"), "text")
 WORKING = Working(DeliveryId("d"))
 WITH_PERSON = WithPerson("why", 1)
+IN_REVIEW = InReview(ReviewId(3), 1)
 RETIRED = Retired(after(50), "its process ended")
 
 

@@ -1,4 +1,4 @@
-"""The step engine: what follows from turns, prompts and exits, one by one and in any order whatsoever."""
+"""The step engine: what follows from turns, prompts and exits, one by one."""
 
 from datetime import datetime
 from typing import Any

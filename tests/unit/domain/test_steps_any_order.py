@@ -124,7 +124,7 @@ DRAWN = [name for name, (weight, _) in MOVES.items() for _ in range(weight)]
     kinds=STEPS,
     mode=st.sampled_from([Mode.AUTONOMOUS] * 4 + [Mode.PAIRED]),
     modes=st.booleans(),
-    moves=st.lists(st.sampled_from(DRAWN), max_size=60),
+    moves=st.one_of(st.lists(st.sampled_from(DRAWN), min_size=length, max_size=60) for length in (0, 30, 50)),
 )
 def test_it_ends_or_waits_for_somebody_who_is_named(
     kinds: tuple[Step, ...], mode: Mode, modes: bool, moves: list[str]

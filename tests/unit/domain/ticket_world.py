@@ -242,7 +242,7 @@ class World:
                 )
                 self.acted[review.id] += 1
                 self._show(after)
-            case Shelved():
+            case Shelved() if verdicts.concerns(review, self.ticket):
                 pass  # the queue moves the ticket
             case _:
                 return
@@ -254,7 +254,8 @@ class World:
             self.ticket = move(self.ticket, Parked(self.now, ParkReason.HELD, "a person stopped its agent"))
 
     def retry(self) -> None:
-        """A person puts the ticket in line again."""
+        """A person puts the ticket in line again; what was decided before that has moved it by then."""
+        self._settle_review()
         if not self.at_work:
             self.ticket = move(evolve(self.ticket, attempts=0, losses=0), Queued(self.now))
 
