@@ -3,7 +3,7 @@
 Deadlines are the caller's. An adapter raises the errors of `domain.errors` that its docstrings name and no others.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -110,6 +110,19 @@ class Attach:
     argv: tuple[str, ...]
 
 
+@frozen
+class Replay:
+    """What makes an empty terminal show what a session's terminal shows."""
+
+    offset: int
+    """How much of the transcript it stands for: the bytes from there on continue it."""
+    columns: int
+    rows: int
+    exact: bool
+    """False: what is shown may differ here and there until the program draws it anew, or a later replay is taken."""
+    data: bytes
+
+
 class Session(Protocol):
     """One agent's terminal. Methods raise SessionGone when it is not there any more, BackendError when
     the backend does not answer (then nothing is known)."""
@@ -127,12 +140,18 @@ class Session(Protocol):
     def lost(self) -> str | None:
         """Why the session is gone although nobody saw its process end."""
 
+    closed: bool
+    """Whether it was removed, with its screen."""
+
     @property
     def end(self) -> int:
         """The transcript's length so far, in bytes; offsets stay valid for ever."""
 
-    async def changed(self) -> None:
-        """Wait until output, exit or loss came since the last call. One waiter at a time."""
+    async def changed(self, seen: int) -> int:
+        """Wait for more news than the `seen` there were: of output, exit, loss or removal. How many there are by now.
+
+        Any number of tasks may wait, each with a count of its own. Whoever says 0 hears at once.
+        """
 
     async def read(self, offset: int, limit: int) -> tuple[int, bytes]:
         """Transcript bytes from `offset`, or from the oldest kept byte after it: (where they begin, bytes)."""
@@ -151,6 +170,12 @@ class Session(Protocol):
 
     async def press(self, *keys: str) -> None:
         """Press named keys, in tmux's notation: `Escape`, `C-c`, `Enter`."""
+
+    async def write(self, data: bytes) -> None:
+        """Put what a person types into the agent's input, every byte as it is and nothing in between."""
+
+    async def replay(self) -> Replay:
+        """What restores the screen elsewhere: its content, cursor and modes, on which of its two screens it is."""
 
     async def screen(self, *, styled: bool = False) -> str:
         """What the terminal shows, as text; `styled`: with the SGR sequences that it is shown in."""
@@ -295,6 +320,16 @@ class AgentDriver(Protocol):
         """
 
 
+class MissedHooks(Protocol):
+    """Hooks of agents' CLIs that were called while no daemon heard them."""
+
+    def read(self, agent_id: AgentId) -> Mapping[str, Mapping[str, object]]:
+        """Their payloads by name, oldest first, and nothing where there are none. They are untrusted."""
+
+    def forget(self, agent_id: AgentId, names: Iterable[str]) -> None:
+        """What they said is stored. Idempotent."""
+
+
 # --- boards -----------------------------------------------------------------------------------------
 
 
@@ -369,14 +404,21 @@ class KanbanProvider(Protocol):
     async def reread(self, external_id: str) -> BoardTicket | None:
         """One record as it is now; None if it is gone."""
 
+    async def reread_many(self, ids: Sequence[str]) -> Mapping[str, BoardTicket | None]:
+        """Several records as they are now, each with None if it is gone, in as few requests as the board allows."""
+        return {each: await self.reread(each) for each in dict.fromkeys(ids)}
+
     async def write(self, write: BoardWrite) -> WriteResult:
         """Bring the board to where `write` says, reading its present state first. Idempotent by `write.id`."""
 
     async def assign(self, unnamed: Unnamed, ticket_id: TicketId) -> bool:
         """Write an id into a record without one; False if the record changed meanwhile (the next pull sees it)."""
 
-    async def create(self, new: NewTicket) -> None:
-        """Add a record. Raises BoardError with a hint where the board cannot."""
+    async def create(self, new: NewTicket) -> str:
+        """Add a record; its external id. Raises BoardError with a hint where the board cannot.
+
+        The same ticket a second time is the record that is there.
+        """
 
     async def edit(self, external_id: str, edit: Edit) -> None:
         """Change a record's own text."""
@@ -390,6 +432,9 @@ class KanbanProvider(Protocol):
 
     def changes(self) -> AsyncIterator[None]:
         """One item each time the board may have changed, coalesced; ends never. May yield nothing for ever."""
+
+    async def aclose(self) -> None:
+        """Close its connections. Idempotent."""
 
 
 # --- the rest ---------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from typing import Annotated
 from attrs import frozen
 from cyclopts import Parameter
 
+from clients.cli import boards
+from clients.cli.boards import NO_BOARD, Wanted
 from clients.cli.options import COMMON, CliError, Common, show
 from supervisor.configfile import NAME
 
@@ -30,7 +32,7 @@ class Known:
 
 AGENTS = (
     Known("claude", "/exit", kind="claude"),
-    Known("codex", "/quit"),
+    Known("codex", "/quit", kind="codex"),
     Known("gemini", "/quit"),
     Known("opencode", "/exit"),
     Known("aider", "/exit", "C-c"),
@@ -52,12 +54,14 @@ def init(
     path: Annotated[Path | None, Parameter(help="The folder to set up; default: this one.")] = None,
     example: Annotated[bool, Parameter(negative="", show_default=False, help="Add a first ticket.")] = False,
     force: Annotated[bool, Parameter(negative="", show_default=False, help="Replace an operator.toml.")] = False,
+    wanted: Wanted = NO_BOARD,
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="", show_default=False, help="Do not ask.")] = False,
     common: Common = COMMON,
 ) -> None:
-    """Write an operator.toml and a folder for tickets.
+    """Write an operator.toml, and a folder for tickets or what a board elsewhere needs.
 
     For example: operator init --example
+    Or: operator init --board linear --team ENG --label agent
     """
     folder = (path or Path.cwd()).expanduser().absolute()
     file = folder / NAME
@@ -67,12 +71,30 @@ def init(
         hint = "Check it: operator config check. Replace it: operator init --force"
         raise CliError(f"There is {file} already.", hint)
     found = look(folder)
-    if not yes and not common.json and sys.stdin.isatty() and not _agreed(folder, found):
+    asks = not yes and not common.json and sys.stdin.isatty()
+    if wanted.board is not None:
+        _join_board(file, found, wanted, asks, common)
+        return
+    if asks and not _agreed(folder, found):
         raise CliError("Nothing was written.")
     write_whole(file, render(found))
     tickets = make_board(folder / "tickets", example)
     answer = {"file": str(file), "tickets": str(tickets), "agents": [each.name for each in found.agents]}
     show(common, answer, lambda _: next_steps(file, found, example))
+
+
+def _join_board(file: Path, found: Found, wanted: Wanted, asks: bool, common: Common) -> None:
+    """Write the file for a board elsewhere, once its token was tried out."""
+    board = boards.settled(wanted, asks)
+    tickets = boards.tried_out(board, os.environ) if not wanted.untested else ()
+    if asks:
+        print(boards.shown(board, tickets, wanted.untested))
+        if input(f"Write {file}? [Y/n] ").strip().lower() not in ("", "y", "yes"):
+            raise CliError("Nothing was written.")
+    write_whole(file, render(found, board.table))
+    answer = {"file": str(file), "collection": board.name, "would_take": [each.external_key for each in tickets]}
+    told = "" if asks else boards.shown(board, tickets, wanted.untested) + "\n"
+    show(common, answer, lambda _: told + next_steps(file, found, example=True, board=True))
 
 
 def look(folder: Path) -> Found:
@@ -83,14 +105,19 @@ def look(folder: Path) -> Found:
     return Found(os.path.relpath(root, folder) if root else None, name, agents)
 
 
-def render(found: Found) -> str:
-    """The file."""
+def render(found: Found, collection: str = "") -> str:
+    """The file; `collection`: its part about where tickets come from, else a folder."""
     several = len(found.agents) > 1
     queue = ["max_agents = 4", 'retry_base = "10s"']
     if several:
         queue.append(f'driver = "{found.agents[0].name}"   # who takes tickets that name no driver')
     drivers = [_driver(each) for each in found.agents] or [_no_driver()]
-    return _TEMPLATE.format(queue="\n".join(queue), project=_project(found), drivers="\n".join(drivers).rstrip("\n"))
+    return _TEMPLATE.format(
+        queue="\n".join(queue),
+        project=_project(found),
+        drivers="\n".join(drivers).rstrip("\n"),
+        collection=collection or _FOLDER,
+    )
 
 
 _TEMPLATE = """\
@@ -111,6 +138,8 @@ _TEMPLATE = """\
 # A driver is an agent CLI that runs in a terminal.
 {drivers}
 
+{collection}"""
+_FOLDER = """\
 # A collection is where tickets come from: here a folder of Markdown files.
 [collections.tickets]
 provider = "local"
@@ -187,7 +216,7 @@ def _named(agents: Sequence[Known]) -> str:
     return ", ".join(each.name for each in agents) or "none"
 
 
-def next_steps(file: Path, found: Found, example: bool) -> str:
+def next_steps(file: Path, found: Found, example: bool, board: bool = False) -> str:
     """Three lines: check, start, add."""
     lacks = [
         "" if found.repository is not None else "a project",
@@ -195,5 +224,6 @@ def next_steps(file: Path, found: Found, example: bool) -> str:
     ]
     missing = " and ".join(each for each in lacks if each)
     check = f"Wrote {file}; {f'add {missing} to it, then: ' if missing else 'check it: '}operator config check"
-    ticket = "The first ticket waits already." if example else 'Then add a ticket: operator ticket add "Say hello"'
+    waits = "Tickets come from the board." if board else "The first ticket waits already."
+    ticket = waits if example else 'Then add a ticket: operator ticket add "Say hello"'
     return f"{check}\nStart: operator serve\n{ticket} Watch: operator watch"

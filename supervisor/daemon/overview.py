@@ -47,7 +47,10 @@ class Overview:
                 for name, driver in self.config.drivers.items()
             ),
             projects=tuple(self.config.projects),
-            streams=StreamsView(activity=f"{self.stream_url}/api/v1/activity"),
+            streams=StreamsView(
+                activity=f"{self.stream_url}/api/v1/activity",
+                terminal=f"{self.stream_url}/api/v1/agents/{{agent}}/terminal",
+            ),
             since=self.since,
             state_dir=str(self.state_dir),
             head=self.activity.head,
@@ -75,10 +78,11 @@ class Overview:
             names = ", ".join(self.fleet.strangers[:5])
             found.append(f"sessions of agents that this database does not know: {names}; they are left alone")
         if self.queue.awaiting_full():
-            limit = self.config.queue.max_awaiting
+            count = self.queue.awaiting()
+            wait = "1 ticket waits for a person" if count == 1 else f"{count} tickets wait for people"
             found.append(
-                f"{self.queue.awaiting()} tickets wait for people, and no more are started from {limit} on "
-                "(queue.max_awaiting): decide what `operator review list` shows"
+                f"{wait}, so no more are started (queue.max_awaiting = {self.config.queue.max_awaiting}); "
+                "see: operator review list"
             )
         if not self.config.projects:
             found.append("no project is configured: add a [projects.NAME] table to operator.toml")

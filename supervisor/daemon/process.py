@@ -25,7 +25,9 @@ from supervisor.actors.review import Review, Tools
 from supervisor.actors.store import Store, prune_for_ever
 from supervisor.actors.sync import Sync
 from supervisor.adapters.drivers.claude import ClaudeDriver
+from supervisor.adapters.drivers.codex import CodexDriver
 from supervisor.adapters.drivers.command import CommandDriver
+from supervisor.adapters.hooks import KeptHooks
 from supervisor.adapters.prompts import JinjaPrompts
 from supervisor.adapters.pullrequests import GhPullRequests
 from supervisor.adapters.storage.disk import SqlDisk
@@ -204,7 +206,7 @@ class Daemon:
 
         hooks = Hooks(self._hook_url, self._hook_token)
         private = self._state_dir / "agents"
-        world = World(self._backends, drivers, workspaces, reread, hooks, private, of_agents)
+        world = World(self._backends, drivers, workspaces, reread, hooks, private, of_agents, KeptHooks(private))
         fleet = Fleet(store, world, config, clock)
         pulls = GhPullRequests(config.projects, environment)
         review = Review(store, fleet, Tools(prompts, workspaces, pulls), types, config.permissions, clock)
@@ -220,6 +222,8 @@ class Daemon:
                 return CommandDriver(name, given)
             case "claude":
                 return ClaudeDriver(name, given, os.environ)
+            case "codex":
+                return CodexDriver(name, given, os.environ)
             case never:
                 assert_never(never)
 

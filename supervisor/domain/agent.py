@@ -90,6 +90,8 @@ class Asking:
 
     proof: Proof
     question: str
+    shown: bool = True
+    """Its terminal shows it. Else only a hook asks, and the title says busy until that is answered."""
 
 
 @frozen
@@ -179,6 +181,8 @@ class Activity:
     """How many plans that it proposed were accepted, by a hook's answer or at the terminal."""
     plan_calls: tuple[str, ...] = ()
     """The CLI's names for the last of those: what is told twice is counted once."""
+    conversation_id: str | None = None
+    """The conversation that it said it is in; None where its CLI does not choose that itself."""
     ready: bool = False
     """It can take a pasted prompt."""
     submission: Submission | None = None

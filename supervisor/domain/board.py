@@ -14,6 +14,7 @@ from supervisor.domain.ticket import (
     BoardState,
     BoardTicket,
     Cancelled,
+    Done,
     Parked,
     ParkReason,
     Queued,
@@ -92,11 +93,15 @@ def merged(
     changed = tuple(name for name in _COMPARED if getattr(fresh, name) != getattr(ticket, name))
     if changed:
         fresh = evolve(fresh, updated_at=now)
-    if not trust_state or record.state == ticket.board_state:
+    if record.problem is not None or not trust_state or record.state == ticket.board_state:
         return Outcome(fresh, changed)
     fresh = evolve(fresh, board_state=record.state, updated_at=now)
     changed = (*changed, "state")
     match record.state:
+        case BoardState.DONE if _in_review(fresh):
+            # Such as a merge that closes the issue: who does that has decided about the branch, too.
+            done = move(evolve(fresh, closed_on_board=True), Done(now, note="closed as done on the board"))
+            return Outcome(done, changed, closed=True)
         case BoardState.DONE | BoardState.CANCELLED:
             return closed(fresh, route, f"closed on the board ({record.state})", now, changed)
         case BoardState.OPEN:
@@ -143,6 +148,10 @@ def closed(ticket: Ticket, route: Route, why: str, now: datetime, changed: tuple
     return Outcome(gone, changed, closed=True)
 
 
+def _in_review(ticket: Ticket) -> bool:
+    return isinstance(ticket.status, Parked) and ticket.status.reason is ParkReason.REVIEW
+
+
 def deleted(ticket: Ticket, route: Route, now: datetime) -> Outcome:
     """Its record is gone, which closes it. Should the record come back, its state is a person's move again."""
     return closed(evolve(ticket, board_state=None), route, "deleted on the board", now)
@@ -150,8 +159,9 @@ def deleted(ticket: Ticket, route: Route, now: datetime) -> Outcome:
 
 def _reopened(ticket: Ticket, now: datetime, changed: tuple[str, ...]) -> Outcome:
     if isinstance(ticket.status, HELD_BY_AGENT):
-        open_again = evolve(ticket, closed_on_board=False)
-        return Outcome(open_again, changed, conflict="moved back into the queue while its agent works")
+        return _conflicting(
+            evolve(ticket, closed_on_board=False), changed, "moved back into the queue while its agent works"
+        )
     if isinstance(ticket.status, ENDED):
         again = evolve(ticket, attempts=0, losses=0, closed_on_board=False)
         return Outcome(move(again, Queued(now)), changed)
@@ -164,6 +174,41 @@ def _taken_by_person(ticket: Ticket, now: datetime, changed: tuple[str, ...]) ->
     if isinstance(ticket.status, HELD_BY_AGENT):
         return Outcome(evolve(ticket, closed_on_board=False), changed)
     if isinstance(ticket.status, ENDED):
-        return Outcome(ticket, changed, conflict="moved to in progress after it had ended")
+        return _conflicting(ticket, changed, "moved to in progress after it had ended")
     held = Parked(now, ParkReason.HELD, "a person moved it to in progress")
     return Outcome(move(ticket, held), changed)
+
+
+def _conflicting(ticket: Ticket, changed: tuple[str, ...], conflict: str) -> Outcome:
+    return Outcome(evolve(ticket, conflict=conflict), changed, conflict=conflict)
+
+
+# --- a collection that reads another place than before ----------------------------------------------
+
+_APART = "\x1f"
+_MOVED = "its collection reads another place now"
+
+
+def is_elsewhere(external_id: str | None) -> bool:
+    """Whether a ticket's record is at a place that its collection does not read any more."""
+    return external_id is not None and _APART in external_id
+
+
+def relocated(ticket: Ticket, old: str, new: str, now: datetime) -> Ticket:
+    """A ticket after its collection's place changed from `old` to `new`: it keeps its record by both names.
+
+    It is not closed, for nobody closed it. What waits is parked, and what works goes on without its board. Once the
+    collection reads the old place again, so does the ticket.
+    """
+    if ticket.external_id is None:
+        return ticket
+    home, apart, external_id = ticket.external_id.rpartition(_APART)
+    if not apart:
+        gone = evolve(ticket, external_id=f"{old}{_APART}{external_id}")
+        waits = isinstance(ticket.status, Queued | Parked)
+        return move(gone, Parked(now, ParkReason.HELD, f"{_MOVED} ({new}), not {old}")) if waits else gone
+    if home != new:
+        return ticket
+    back = evolve(ticket, external_id=external_id)
+    parked = isinstance(back.status, Parked) and back.status.detail.startswith(_MOVED)
+    return move(back, Queued(now)) if parked else back

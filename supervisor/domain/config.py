@@ -69,7 +69,7 @@ class ProjectConfig:
 @frozen
 class DriverConfig:
     command: tuple[str, ...]
-    kind: Literal["command", "claude"] = "command"
+    kind: Literal["command", "claude", "codex"] = "command"
     args: tuple[str, ...] = ()
     model: str | None = None
     permission_mode: str | None = None

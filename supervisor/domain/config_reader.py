@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
+from supervisor.domain.board_config import workspace, wrong_keys
 from supervisor.domain.config import Config, issue_types
 from supervisor.domain.errors import ConfigError
 from supervisor.domain.issue_type import Mode
@@ -152,9 +153,17 @@ def _wrong_collections(config: Config) -> Iterable[tuple[str, str]]:
             yield f"collections.{name}.type", f'there is no issue type "{collection.type}"'
         if collection.interval < 1:
             yield f"collections.{name}.interval", "must be at least 1s"
-        other = read_by.setdefault(posixpath.normpath(collection.path), name)
+        for key, sentence in wrong_keys(collection, types):
+            yield f"collections.{name}.{key}", sentence
+        local = collection.provider == "local"
+        place = posixpath.normpath(collection.path) if local else workspace(collection)
+        other = read_by.setdefault(place, name)
         if other != name:
-            yield f"collections.{name}.path", f"is the folder of collections.{other}: its tickets would come twice"
+            what = ("path", "folder") if local else ("provider", "place")
+            yield (
+                f"collections.{name}.{what[0]}",
+                f"is the {what[1]} of collections.{other}: its tickets would come twice",
+            )
 
 
 def _wrong_types(config: Config) -> Iterable[tuple[str, str]]:

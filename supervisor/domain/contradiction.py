@@ -25,19 +25,20 @@ def told_at(activity: Activity) -> datetime:
     return max(each for each in told if each is not None)
 
 
-def title_believed_at(activity: Activity, status_file: bool = False) -> datetime | None:
+def title_believed_at(activity: Activity, patient: bool = False) -> datetime | None:
     """From when on a title that contradicts the hooks is believed.
 
-    None: at once, for no hook ever spoke, and the CLI has no `status_file` that is to be asked first.
+    None: at once, for no hook ever spoke, and the CLI is none to be `patient` with: it has no status file that is to
+    be asked first, and its title does not flicker.
     """
-    if activity.title_since is None or (activity.hook_at is None and not status_file):
+    if activity.title_since is None or (activity.hook_at is None and not patient):
         return None
     return told_at(activity) + CONTRADICTION
 
 
-def title_is_believed(activity: Activity, at: datetime, status_file: bool = False) -> bool:
+def title_is_believed(activity: Activity, at: datetime, patient: bool = False) -> bool:
     """Whether the title has contradicted the hooks for so long that they must have missed something."""
-    believed_at = title_believed_at(activity, status_file)
+    believed_at = title_believed_at(activity, patient)
     return believed_at is not None and at >= believed_at and contradicted(activity)
 
 
@@ -51,7 +52,9 @@ def contradicted(activity: Activity) -> bool:
             return says is Meaning.ASKING or (says is Meaning.IDLE and activity.background == 0)
         case Idle():
             return says in (Meaning.BUSY, Meaning.ASKING)
-        case Asking():
+        case Asking(shown=shown):
+            if not shown:  # it says busy until the hook has its answer
+                return says is Meaning.IDLE and not unanswered(activity)
             # Only a title that has ever told a dialog tells one from an empty prompt.
             return says is Meaning.BUSY or (says is Meaning.IDLE and activity.title_asks and not unanswered(activity))
         case Starting() | Exited() | Lost():

@@ -23,7 +23,7 @@ from supervisor.domain.agent import (
     TurnOver,
 )
 from supervisor.domain.contradiction import CONTRADICTION, HELD_UP, STATUS_LAG, told_at
-from supervisor.domain.hooks import TurnBroke, TurnDone, TurnEnd, TurnStopped
+from supervisor.domain.hooks import TurnBroke, TurnDone, TurnEnd, TurnStopped, as_recorded
 from supervisor.domain.moves import (
     at_work,
     ended,
@@ -113,7 +113,7 @@ def _is_old(activity: Activity, told: TurnOver, proof: Proof) -> bool:
 def _unseen(activity: Activity, told: TurnOver, behind: bool, end: TurnEnd | None, proof: Proof) -> Activity:
     """A turn has ended that nobody saw under way; or one long ago, told late. Which the last was, is recorded."""
     if end is not None:
-        return _as_recorded(activity, behind, end, proof)
+        return as_recorded(activity, end, proof, behind)
     counted = other_end_counted(activity)
     return counted if told.error is None else ended(activity, told)
 
@@ -136,16 +136,4 @@ def _untold(activity: Activity, behind: bool, end: TurnEnd | None, proof: Proof)
     patience = STATUS_LAG if recorded or activity.interrupting else CONTRADICTION
     if proof.since < told_at(activity) + patience:
         return activity
-    return stopped(activity, proof) if end is None else _as_recorded(activity, behind, end, proof)
-
-
-def _as_recorded(activity: Activity, behind: bool, end: TurnEnd, proof: Proof) -> Activity:
-    match end:
-        case TurnDone(background=background):
-            return ended(activity, TurnOver(proof, activity.turn, max(background, int(behind))))
-        case TurnBroke(error=error, limit_until=limit_until):
-            return ended(activity, TurnOver(proof, activity.turn, error=error, limit_until=limit_until))
-        case TurnStopped():
-            return evolve(stopped(activity, proof), interrupted=True)
-        case never:
-            assert_never(never)
+    return stopped(activity, proof) if end is None else as_recorded(activity, end, proof, behind)

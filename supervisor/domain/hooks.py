@@ -65,6 +65,8 @@ class Asked:
     reminder: bool = False
     """It has been open for a while: said of a dialog that may be known better by now."""
     turn: str | None = None
+    shown: bool = True
+    """A dialog shows it while the hook waits for its answer."""
 
 
 @frozen
@@ -116,8 +118,8 @@ def hooked(activity: Activity, event: HookEvent, at: datetime, *, status_file: b
     """
     activity = evolve(activity, hook_at=at)
     match event:
-        case SessionBegan():
-            return evolve(activity, ready=True)
+        case SessionBegan(conversation_id=conversation_id):
+            return evolve(activity, ready=True, conversation_id=conversation_id or activity.conversation_id)
         case SessionEnded():
             return activity  # its exit is on the way and says more
         case TurnStopped():
@@ -147,10 +149,10 @@ def _told(activity: Activity, event: OfTurn, at: datetime, status_file: bool) ->
             if isinstance(event, PlanTaken):
                 used = _plan_taken(used, event.call)
             return used if at_dialog else to(used, Running(Proof(at, Source.HOOK, _used(event))))
-        case Asked(question=question, reminder=reminder, turn=turn):
+        case Asked(question=question, reminder=reminder, turn=turn, shown=shown):
             asking = reacted(begun(activity, turn))
             known_better = reminder and isinstance(activity.state, Asking)
-            return asking if known_better else _asked(asking, question, Proof(at, Source.HOOK, question))
+            return asking if known_better else _asked(asking, Asking(Proof(at, Source.HOOK, question), question, shown))
         case TurnDone() | TurnBroke():
             return _end_told(activity, _over(event, at), status_file)
         case SaysIdle(turn=turn):
@@ -205,11 +207,19 @@ def _over(event: TurnDone | TurnBroke, at: datetime) -> TurnOver:
             assert_never(never)
 
 
-def _asked(activity: Activity, question: str, proof: Proof) -> Activity:
+def _asked(activity: Activity, asking: Asking) -> Activity:
     """Another question is another state, though it has the same name."""
-    if isinstance(activity.state, Asking) and activity.state.question == question:
+    if isinstance(activity.state, Asking) and activity.state.question == asking.question:
         return activity
-    return evolve(without_tasks(activity), state=Asking(proof, question), stalled=None)
+    return evolve(without_tasks(activity), state=asking, stalled=None)
+
+
+def hook_answered(activity: Activity, question: str, at: datetime) -> Activity:
+    """The hook that asked this was given its answer. Of a dialog that is shown, the terminal tells what came of it."""
+    state = activity.state
+    if not isinstance(state, Asking) or state.shown or state.question != question:
+        return activity
+    return to(activity, Running(Proof(at, Source.HOOK, "its hook was answered")))
 
 
 def _end_told(activity: Activity, end: TurnOver, status_file: bool) -> Activity:
@@ -258,5 +268,18 @@ def _says_idle(activity: Activity, turn: str | None, proof: Proof) -> Activity:
             return to(evolve(activity, ready=True), Idle(proof))
         case Idle() | Exited() | Lost():
             return activity
+        case never:
+            assert_never(never)
+
+
+def as_recorded(activity: Activity, end: TurnEnd, proof: Proof, behind: bool = False) -> Activity:
+    """The turn ended as its CLI's own record says; `behind`: tasks of it go on."""
+    match end:
+        case TurnDone(background=background):
+            return ended(activity, TurnOver(proof, activity.turn, max(background, int(behind))))
+        case TurnBroke(error=error, limit_until=limit_until):
+            return ended(activity, TurnOver(proof, activity.turn, error=error, limit_until=limit_until))
+        case TurnStopped():
+            return evolve(stopped(activity, proof), interrupted=True)
         case never:
             assert_never(never)

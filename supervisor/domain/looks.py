@@ -1,6 +1,6 @@
 """When a look may next tell something that no event does. Pure: the session actor sleeps until then."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from supervisor.domain.agent import GONE, Activity, Asking, Exited, Idle, Lost, Meaning, Running, Source, Starting
@@ -11,6 +11,9 @@ PROMPT_LOOK = 0.3
 """Seconds of silence after which a driver's prompt pattern is looked for on the screen."""
 READY_LOOK = 0.15
 """Seconds between two looks at the status file of an agent that starts."""
+TITLE_RESTS = timedelta(seconds=0.3)
+"""How long the title of a CLI that starts says idle before that is believed: it shows a spinner right after it."""
+NO_TITLE = timedelta(seconds=5)
 STATUS_LOOK = 0.5
 """Seconds between two looks at the status file of another, at least; and of silence before one."""
 STATUS_LOOK_AT_MOST = 5.0
@@ -28,17 +31,19 @@ def next_look(
     waits: list[float] = []
     if rules.status_file:
         waits += _status(activity, silent, since_look, now)
+    elif rules.screen_tells_ready and not activity.ready and isinstance(activity.state, Starting | Asking):
+        return max(0.0, (READY_LOOK if isinstance(activity.state, Starting) else STATUS_LOOK) - since_look)
     else:
-        waits += _title(activity, now)
+        waits += _title(activity, now, patient=rules.screen_tells_ready)
     if isinstance(activity.state, Starting | Running):
         waits += _silence(activity, rules, silent, looked)
     return max(0.0, min(waits)) if waits else None
 
 
-def _title(activity: Activity, now: datetime) -> list[float]:
+def _title(activity: Activity, now: datetime, *, patient: bool) -> list[float]:
     if activity.ending is not None and activity.title_says not in (Meaning.BUSY, Meaning.ASKING):
         return [(told_at(activity) + CONTRADICTION - now).total_seconds()]
-    believed_at = title_believed_at(activity)
+    believed_at = title_believed_at(activity, patient)
     return [(believed_at - now).total_seconds()] if believed_at is not None and contradicted(activity) else []
 
 
@@ -56,6 +61,17 @@ def _status(activity: Activity, silent: float, since_look: float, now: datetime)
     if isinstance(activity.state, Idle) and unseen:
         return [max(STATUS_LOOK - silent, STATUS_LOOK - since_look, told)]
     return []
+
+
+def has_begun(activity: Activity, now: datetime) -> bool:
+    """Whether a CLI that shows its composer has done what it does at its start: its title says so by resting.
+
+    One that sets no title, because its user wants none, tells nothing; it has long enough.
+    """
+    since, patience = activity.state.proof.since, NO_TITLE
+    if activity.title_since is not None:
+        since, patience = activity.title_since, TITLE_RESTS
+    return activity.title_says is not Meaning.BUSY and now - since >= patience
 
 
 def doubtful(activity: Activity) -> bool:

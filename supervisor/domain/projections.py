@@ -172,6 +172,7 @@ def ticket_view(
         closed_on_board=ticket.closed_on_board,
         no_changes=getattr(ticket.status, "no_changes", False),
         dirty=getattr(ticket.status, "dirty", False),
+        conflict=ticket.conflict,
         created_at=ticket.created_at,
         updated_at=ticket.updated_at,
     )

@@ -15,6 +15,7 @@ from typing import Literal, assert_never
 
 from attrs import field, frozen
 
+from supervisor.domain.board_config import workspace
 from supervisor.domain.config import Config, QueueConfig, issue_types
 from supervisor.domain.ids import TicketId
 from supervisor.domain.issue_type import IssueType, Mode
@@ -53,7 +54,15 @@ class Settings:
             },
             drivers={name: given.max_agents for name, given in config.drivers.items()},
             collections={
-                name: Route(given.project, given.driver, given.labels, given.write_back, given.on_closed)
+                name: Route(
+                    given.project,
+                    given.driver,
+                    given.labels,
+                    given.write_back,
+                    given.on_closed,
+                    given.write_back and given.provider != "local",
+                    workspace(given),
+                )
                 for name, given in config.collections.items()
             },
         )
@@ -68,6 +77,10 @@ class Route:
     labels: tuple[str, ...] = ()
     write_back: bool = True
     on_closed: Literal["finish", "stop"] = "finish"
+    comments: bool = False
+    """Whether its board is told how the work goes on, in a comment."""
+    workspace: str = ""
+    """Which place at the provider the tickets' external ids belong to."""
 
 
 @frozen

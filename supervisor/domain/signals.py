@@ -25,10 +25,10 @@ from supervisor.domain.agent import (
     Submission,
 )
 from supervisor.domain.files import looked
-from supervisor.domain.hooks import HookEvent, TurnEnd, hooked
+from supervisor.domain.hooks import HookEvent, TurnEnd, hook_answered, hooked
 from supervisor.domain.ids import DeliveryId
 from supervisor.domain.moves import prompted, reacted, to, turn_over
-from supervisor.domain.titles import settled, titled, was_prompted
+from supervisor.domain.titles import is_fresh, noted, settled, titled, was_prompted
 
 
 @frozen
@@ -116,6 +116,16 @@ class Settled:
     """
 
     at: datetime
+    end: TurnEnd | None = None
+    """How the last turn ended by the CLI's record; None if that is not known."""
+
+
+@frozen
+class HookAnswered:
+    """A hook that asked a person was given its answer."""
+
+    at: datetime
+    question: str
 
 
 @frozen
@@ -150,6 +160,7 @@ Signal = (
     ProcessExited
     | SessionLost
     | Hooked
+    | HookAnswered
     | Settled
     | Interrupting
     | DialogSeen
@@ -172,8 +183,13 @@ class Rules:
     has_prompt_pattern: bool = False
     status_file: bool = False
     """Whether its CLI has a status file: then that says when it is ready, and a dialog may be open before."""
+    screen_tells_ready: bool = False
+    """Whether only its screen shows that it is ready, for a dialog of a first run takes pasted text as well; and its
+    title flickers, which hooks and its record do not."""
+    record: bool = False
+    """Whether its record of the conversation tells how a turn ended, though no status file tells what it does."""
     ready_within: float = 30.0
-    """Seconds in which a CLI with a status file must say that it is ready; then a person is to look."""
+    """Seconds in which a CLI that can show that it is ready must do so; then a person is to look."""
     stall_after: float = 1800.0
     """Seconds without any output after which a working agent is called stalled."""
     reaction_within: float = 10.0
@@ -191,16 +207,21 @@ def next(activity: Activity, signal: Signal, rules: Rules) -> Activity:
             return to(activity, Lost(Proof(at, Source.BACKEND, reason), reason))
         case Hooked(at=at, event=event):
             return hooked(activity, event, at, status_file=rules.status_file)
-        case Settled(at=at):
-            return settled(activity, at, status_file=rules.status_file)
+        case HookAnswered(at=at, question=question):
+            return hook_answered(activity, question, at)
+        case Settled(at=at, end=end):
+            return settled(activity, at, patient=rules.status_file or rules.screen_tells_ready, end=end)
         case Interrupting():
             return evolve(activity, interrupting=isinstance(activity.state, Running | Asking))
         case DialogSeen(at=at, question=question):
             return _dialog_seen(activity, question, Proof(at, Source.SCREEN, question))
         case Looked(at=at, meaning=meaning, evidence=evidence, end=end, newer=newer):
             return looked(activity, meaning, evidence, end, at, newer=newer)
+        case Titled(at=at, text=text, meaning=meaning) if rules.screen_tells_ready and is_fresh(activity, meaning):
+            return noted(activity, text, meaning, at)
         case Titled(at=at, text=text, meaning=meaning):
-            return titled(activity, text, meaning, at, status_file=rules.status_file)
+            patient = rules.screen_tells_ready
+            return titled(activity, text, meaning, at, status_file=rules.status_file, patient=patient)
         case Printed(at=at):
             return _printed(evolve(activity, last_output=at, stalled=None), at, rules)
         case BecameReady(at=at, evidence=evidence, source=source):
@@ -259,7 +280,7 @@ def _quiet(activity: Activity, signal: Quiet, rules: Rules) -> Activity:
         not rules.has_prompt_pattern and signal.seconds >= rules.idle_after and not signal.busy_child
     )
     match activity.state:
-        case Starting(proof=since) if rules.status_file:
+        case Starting(proof=since) if rules.status_file or rules.screen_tells_ready:
             late = signal.at - since.since >= timedelta(seconds=rules.ready_within)
             return to(activity, Asking(proof, "It does not get ready: look at its terminal.")) if late else activity
         case Starting():

@@ -165,6 +165,8 @@ class Ticket:
     body_digest: str = ""
     board_state: BoardState | None = None
     """The board's state as it was last read or written: another one, read later, is a person's move."""
+    conflict: str | None = None
+    """What a person made of its record while Operator wanted something else there; theirs stands."""
 
     @property
     def status_name(self) -> str:
@@ -295,6 +297,8 @@ class BoardWrite:
     attempts: int = 0
     last_error: str | None = None
     done: bool = False
+    about: str = ""
+    """Stands for what was to be told when it was intended: work with the same mark has no news since."""
 
 
 @frozen
@@ -307,4 +311,13 @@ class CollectionState:
     error_code: str | None = None
     error: str | None = None
     retry_at: datetime | None = None
+    """The board wants no request before: neither a reading nor a write."""
     problems: tuple[BoardProblem, ...] = field(default=())
+    hint: str | None = None
+    """What a person can do about the error."""
+    workspace: str = ""
+    """Which place at the provider `cursor` and the tickets' external ids belong to."""
+    last_full: datetime | None = None
+    """When everything was read, not only what changed."""
+    doubtful: tuple[str, ...] = ()
+    """External ids of records whose state could not be trusted when it was read: they are to be read again."""

@@ -30,6 +30,7 @@ from supervisor.domain.contradiction import (
     title_is_believed,
     told_at,
 )
+from supervisor.domain.hooks import TurnEnd, as_recorded
 from supervisor.domain.moves import (
     at_work,
     ended,
@@ -44,22 +45,39 @@ from supervisor.domain.moves import (
 )
 
 
-def titled(activity: Activity, text: str, meaning: Meaning | None, at: datetime, *, status_file: bool) -> Activity:
-    """The activity after a title. Where there is a `status_file`, that is asked before a title is believed."""
+def titled(
+    activity: Activity, text: str, meaning: Meaning | None, at: datetime, *, status_file: bool, patient: bool = False
+) -> Activity:
+    """The activity after a title. Where there is a `status_file`, that is asked before a title is believed.
+
+    `patient`: it flickers, so it is not believed at once even where no hook has spoken yet.
+    """
+    patient = patient or status_file
     seen = evolve(activity, title=text)
     if meaning is None:
         return seen
-    if title_believed_at(activity, status_file) is not None and meaning is not activity.title_says:
+    if title_believed_at(activity, patient) is not None and meaning is not activity.title_says:
         seen = _changed(seen, meaning, Proof(at, Source.TITLE, text))
     if meaning is not activity.title_says:
         seen = evolve(seen, title_says=meaning, title_since=at)
     if meaning is Meaning.BUSY:
         seen = reacted(evolve(seen, title_speaks=True))
     if meaning is Meaning.ASKING:
-        seen = evolve(seen, title_asks=True)
-    if title_believed_at(seen, status_file) is None:
+        seen = _dialog_shown(evolve(seen, title_asks=True))
+    if title_believed_at(seen, patient) is None:
         return _believe(seen, meaning, Proof(at, Source.TITLE, text))
-    return seen if status_file else settled(seen, at, status_file=False)
+    return seen if status_file else settled(seen, at, patient=patient)
+
+
+def is_fresh(activity: Activity, meaning: Meaning | None) -> bool:
+    """Whether a title may be that of the CLI's own beginning: some show a spinner before they have any prompt."""
+    return meaning is not Meaning.ASKING and activity.hook_at is None and not was_prompted(activity)
+
+
+def noted(activity: Activity, text: str, meaning: Meaning | None, at: datetime) -> Activity:
+    """The activity after a title that decides nothing."""
+    seen = evolve(activity, title=text, title_speaks=activity.title_speaks or meaning is Meaning.BUSY)
+    return seen if meaning in (None, seen.title_says) else evolve(seen, title_says=meaning, title_since=at)
 
 
 def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
@@ -67,7 +85,8 @@ def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
     state, end, since = activity.state, activity.ending, activity.title_since
     meanwhile = since is not None and since > state.proof.since
     if meaning is Meaning.BUSY:
-        if isinstance(state, Asking) and since is not None and since > state.proof.since - STATUS_LAG:
+        open_dialog = isinstance(state, Asking) and state.shown
+        if open_dialog and since is not None and since > state.proof.since - STATUS_LAG:
             return at_work(activity, proof)  # the dialog came, and has gone
         again = fresh(activity) if activity.background else activity
         unheard = isinstance(state, Running) and meanwhile and not activity.background
@@ -84,15 +103,24 @@ def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
     return activity
 
 
-def settled(activity: Activity, at: datetime, *, status_file: bool) -> Activity:
-    """An interrupt fires no hook: a title that keeps contradicting the last hook is right in the end."""
+def _dialog_shown(activity: Activity) -> Activity:
+    """What only a hook has asked so far, the terminal asks now."""
+    state = activity.state
+    return evolve(activity, state=evolve(state, shown=True)) if isinstance(state, Asking) else activity
+
+
+def settled(activity: Activity, at: datetime, *, patient: bool, end: TurnEnd | None = None) -> Activity:
+    """An interrupt fires no hook: a title that keeps contradicting the last hook is right in the end.
+
+    `end`: how the turn ended by the CLI's record, if that is known.
+    """
     if activity.ending is not None and activity.title_says not in (Meaning.BUSY, Meaning.ASKING):
         return ended(activity, activity.ending) if at >= told_at(activity) + CONTRADICTION else activity
-    if not title_is_believed(activity, at, status_file) or activity.title_says is None:
+    if not title_is_believed(activity, at, patient) or activity.title_says is None:
         return activity
     proof = Proof(at, Source.TITLE, activity.title)
     if activity.title_says is Meaning.IDLE:
-        return stopped(activity, proof)
+        return stopped(activity, proof) if end is None else as_recorded(activity, end, proof)
     return _believe(activity, activity.title_says, proof)
 
 

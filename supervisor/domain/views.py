@@ -85,6 +85,8 @@ class TicketView:
     closed_on_board: bool
     no_changes: bool
     dirty: bool
+    conflict: str | None
+    """What a person made of its record while Operator wanted something else there; theirs stands."""
     created_at: datetime
     updated_at: datetime
 
@@ -129,6 +131,44 @@ class CollectionView:
     retry_at: datetime | None
     pending_writes: int
     problems: tuple[str, ...]
+    hint: str | None = None
+    """What a person can do about the error."""
+    last_full: datetime | None = None
+    """When everything was read last, not only what changed."""
+    oldest_write: datetime | None = None
+    """Since when the oldest of the pending writes waits."""
+    write_error: str | None = None
+    """Why the board was not written to when that was tried last."""
+
+
+@frozen
+class WriteView:
+    """What a board is still to be told."""
+
+    collection: str
+    ticket_id: str
+    kind: str
+    """`started`, `awaiting`, `requeued`, `done`, `failed`, `cancelled`, or `noted`: only the comment has news."""
+    since: datetime
+    attempts: int
+    """How often it was tried in vain."""
+    error: str | None
+    """Why it is not written yet, where anything stands in its way."""
+
+
+@frozen
+class WriteList:
+    """Oldest first."""
+
+    writes: tuple[WriteView, ...]
+
+
+@frozen
+class HeardView:
+    """A webhook was believed: its board is read soon."""
+
+    collection: str
+
 
 
 @frozen
@@ -182,8 +222,11 @@ class DriverView:
 
 @frozen
 class StreamsView:
+    """The addresses of the WebSockets."""
+
     activity: str
-    """The WebSocket's address."""
+    terminal: str
+    """Of an agent's terminal, whose id stands where `{agent}` does."""
 
 
 @frozen
@@ -234,8 +277,10 @@ class DeliveryView:
 
 @frozen
 class AttachView:
+    """How to reach an agent's session from a terminal."""
+
     agent_id: str
-    tmux: tuple[str, ...]
+    argv: tuple[str, ...]
 
 
 @frozen

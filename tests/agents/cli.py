@@ -14,6 +14,8 @@ from tests.fakes.model.server import Model
 class ClaudeCode:
     """Claude Code with a stand-in for its model."""
 
+    lacks = frozenset[str]()
+
     def __init__(self, model: Model) -> None:
         self._model = model
 

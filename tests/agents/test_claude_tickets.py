@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.domain.delivery import HELD
 from tests.agents.conftest import Measured
 from tests.agents.hooks import Hooks
-from tests.agents.work import Came, Work, at_work
-from tests.fakes.model.server import TITLE, Model
+from tests.agents.work import Came, at_work
+from tests.fakes.model.server import Model
 from tests.harness import Place
 
 pytestmark = pytest.mark.agents
@@ -24,10 +23,6 @@ def held(came: Came, moment: float, measured: Measured, what: str) -> float:
     """Note how long after its cause an event came."""
     measured(what, came.at - moment)
     return came.at - moment
-
-
-async def idle_after_turn(work: Work, since: int = 0) -> Came:
-    return await work.events.until(lambda came: came.kind == "agent.idle" and came.data["turns"] > 0, since=since)
 
 
 # --- a ticket's life --------------------------------------------------------------------------------------
@@ -47,7 +42,7 @@ async def test_from_the_queue_to_a_commit(model: Model, hooks: Hooks, measured: 
         running = await work.said("agent.running")
         assert running.data["source"] == "submit"
         stop = await hooks.until("Stop")
-        idle = await idle_after_turn(work)
+        idle = await work.turn_ended()
         assert (idle.data["source"], idle.data["turns"]) == ("hook", 1)
         held(idle, stop.at, measured, "hook Stop → agent.idle")
         done = await work.said("ticket.done")
@@ -69,7 +64,7 @@ async def test_a_paired_ticket_is_done_when_its_person_leaves(model: Model, hook
     async with at_work(model, hooks) as work:
         work.place.ticket("SPIKE-1", "say I see", type="SPIKE")
         await work.start()
-        await idle_after_turn(work)
+        await work.turn_ended()
         entered = await work.type("What now?", "SPIKE-1")
         running = await work.said("agent.running", "SPIKE-1", source="hook")
         assert running.at > entered  # a prompt that Operator did not type
@@ -106,7 +101,7 @@ async def test_a_permission_dialog_is_answered_at_the_terminal(model: Model, hoo
         assert took < SOON
         await work.until_screen("Do you want to proceed?")
         pressed = await work.press("Escape")
-        idle = await idle_after_turn(work, since)
+        idle = await work.turn_ended(since)
         held(idle, pressed, measured, "Esc at a dialog (no hook) → agent.idle")
         assert idle.data["source"] == "status"
         needs = await work.said("agent.needs_you")
@@ -157,7 +152,7 @@ async def test_an_error_of_the_model_is_rested_on_and_then_gone_on_from(
         work.place.ticket("TASK-1", "turn 1: status 400", "turn 2: write late.txt Late", "turn 2: commit At last")
         await work.start()
         failure = await hooks.until("StopFailure")
-        idle = await idle_after_turn(work)
+        idle = await work.turn_ended()
         held(idle, failure.at, measured, "hook StopFailure → agent.idle")
         assert idle.data["source"] == "hook"
         assert "API Error: 400" in idle.data["evidence"]
@@ -204,7 +199,7 @@ async def test_an_interrupt_at_the_keyboard_is_seen_and_waits_for_its_person(
         await work.said("agent.running")
         await work.until_screen("● half a sentence")  # as the model's, not in the prompt
         pressed = await work.press("Escape")
-        idle = await idle_after_turn(work)
+        idle = await work.turn_ended()
         held(idle, pressed, measured, "Esc in a turn (no hook) → agent.idle")
         needs = await work.said("agent.needs_you")
         assert needs.data["why"] == "its turn was interrupted"
@@ -212,61 +207,6 @@ async def test_an_interrupt_at_the_keyboard_is_seen_and_waits_for_its_person(
         assert answer.json()["delivery"] in ("typed", "delivered")
         await work.said("ticket.done")
         assert work.prompts()[1:] == ("Say all of it.",)
-
-
-@pytest.mark.parametrize("lines", [1, 80])
-async def test_a_prompt_that_an_interrupt_put_back_is_not_merged_with_the_next(
-    model: Model, hooks: Hooks, lines: int
-) -> None:
-    """Whether its whole text is to be seen then, or only its end."""
-    async with at_work(model, hooks) as work:
-        work.place.ticket("TASK-1", "hang 60", *(f"say {number}" for number in range(1, lines)))
-        await work.start()
-        await model.until(lambda asked: asked.outcome == "open")
-        await work.said("delivery.delivered")
-        interrupted = await work.place.post("/agents/TASK-1/interrupt")
-        assert interrupted.status_code == 200
-        await work.said("agent.needs_you", why="its turn was interrupted")
-        assert ("rehearse: hang 60" if lines == 1 else f"rehearse: say {lines - 1}") in await work.screen()
-        text = "Do this instead.\nIn two lines."
-        await work.place.post("/agents/TASK-1/prompt", {"text": text})
-        await work.said("ticket.done")
-        assert work.prompts() == (text,)  # what was put back was never answered, so the model knows nothing of it
-        assert (await work.place.get("/tickets/TASK-1"))["attempts"] == 0
-
-
-@pytest.mark.parametrize("typed", ["Half a thou", "!ls"])
-async def test_a_prompt_is_not_added_to_what_a_person_has_typed(model: Model, hooks: Hooks, typed: str) -> None:
-    """Least of all to a command for the shell."""
-    async with at_work(model, hooks) as work:
-        work.place.ticket("SPIKE-1", "say I see", type="SPIKE")
-        await work.start()
-        await idle_after_turn(work)
-        await work.half_type(typed, "SPIKE-1")
-        answer = await work.place.post("/agents/SPIKE-1/prompt", {"text": "And this."})
-        assert (answer.status_code, answer.json()["delivery"]) == (202, "pending")
-        assert answer.json()["reason"] == HELD
-        await work.said("delivery.pending", "SPIKE-1", reason=HELD)
-        await work.erase(typed, "SPIKE-1")
-        await work.events.until(lambda came: came.kind == "agent.idle" and came.data["turns"] == 2)
-        assert work.prompts()[1:] == ("And this.",)
-
-
-async def test_a_suggestion_of_its_own_is_nothing_that_a_person_has_typed(model: Model, hooks: Hooks) -> None:
-    def suggest(_: Place, env: dict[str, str]) -> None:
-        env["CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION"] = "1"
-
-    async with at_work(model, hooks, prepare=suggest) as work:
-        work.place.ticket("SPIKE-1", "turn 1: say one", "turn 2: say two", type="SPIKE")
-        await work.start()
-        await idle_after_turn(work)
-        await work.type("Go on please.", "SPIKE-1")
-        await work.events.until(lambda came: came.kind == "agent.idle" and came.data["turns"] == 2)
-        await work.until_screen(f"\u276f\xa0{TITLE.text}", "SPIKE-1")
-        answer = await work.place.post("/agents/SPIKE-1/prompt", {"text": "And this."})
-        assert answer.json()["delivery"] in ("typed", "delivered")
-        await work.events.until(lambda came: came.kind == "agent.idle" and came.data["turns"] == 3)
-        assert work.prompts()[2:] == ("And this.",)
 
 
 async def test_background_work_under_a_finished_turn_is_no_end(model: Model, hooks: Hooks) -> None:

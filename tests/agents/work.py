@@ -88,6 +88,12 @@ class Work:
             story = "\n".join(f"{came.kind} {came.data}" for came in self.events.entries)
             raise AssertionError(f"no {kind} {data}: {error}\n{story}\n{self.place.log_tail()}") from None
 
+    async def turn_ended(self, since: int = 0, turns: int = 1) -> Came:
+        """Wait until an agent rests after so many turns."""
+        return await self.events.until(
+            lambda came: came.kind == "agent.idle" and came.data["turns"] >= turns, since=since
+        )
+
     def mark(self) -> int:
         """Where the next event will stand."""
         return len(self.events)

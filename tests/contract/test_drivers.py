@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.adapters.drivers.claude import ClaudeDriver
+from supervisor.adapters.drivers.codex import CodexDriver
 from supervisor.adapters.drivers.command import CommandDriver
 from supervisor.domain.config import DriverConfig
 from supervisor.domain.durations import Duration
@@ -215,6 +216,7 @@ def test_what_is_no_pattern_is_told() -> None:
 DRIVERS: tuple[AgentDriver, ...] = (
     CommandDriver("helper", DriverConfig(("agent",))),
     ClaudeDriver("claude", DriverConfig(("claude",), "claude"), {"HOME": "/nonexistent"}),
+    CodexDriver("codex", DriverConfig(("codex",), "codex"), {"HOME": "/nonexistent"}),
 )
 each_driver = pytest.mark.parametrize("made", DRIVERS, ids=lambda made: made.kind)
 KEYS = st.sampled_from(["hook_event_name", "tool_name", "tool_input", "questions", "plan"])
@@ -264,8 +266,8 @@ def test_without_a_record_nothing_is_known_of_what_was_told(made: AgentDriver) -
     assert made.was_told("12345678-1234-4234-8234-123456789012", "no") is None
 
 
-def test_only_one_of_them_has_modes() -> None:
-    assert [made.has_modes for made in DRIVERS] == [False, True]
+def test_those_of_one_cli_have_modes() -> None:
+    assert {made.kind for made in DRIVERS if made.has_modes} == {"claude", "codex"}
 
 
 def test_a_hook_that_asks_a_person_may_wait_for_a_day(tmp_path: Path, program: Program) -> None:

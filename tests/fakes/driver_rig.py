@@ -14,13 +14,14 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+import pytest
 import trio
 
 from supervisor.actors.kit import wall_clock
 from supervisor.actors.session import SessionActor
 from supervisor.actors.store import Store
 from supervisor.adapters.drivers.claude import ClaudeDriver
-from supervisor.adapters.sessions.tmux import TmuxBackend
+from supervisor.adapters.hooks import KeptHooks
 from supervisor.adapters.storage.disk import SqlDisk
 from supervisor.domain.agent import SETTLED, Activity, Agent, Delivery, Opened, Proof, Source, Starting
 from supervisor.domain.config import DriverConfig
@@ -28,9 +29,10 @@ from supervisor.domain.durations import Duration
 from supervisor.domain.errors import OperatorError
 from supervisor.domain.ids import AgentId, DeliveryId, TicketId
 from supervisor.domain.tokens import agent_token
-from supervisor.ports import AgentDriver, LaunchRequest, Session, SessionSpec
+from supervisor.ports import AgentDriver, LaunchRequest, Session, SessionBackend, SessionSpec
 from tests.fakes.model.http import Exchange, serve
 from tests.fakes.seen import WITHIN, Seen
+from tests.fakes.session_places import PLACES
 from tests.harness import REHEARSAL
 
 AGENT = AgentId("A-1~1")
@@ -39,6 +41,9 @@ SECRET = b"secret"
 
 class Cli(Protocol):
     """A CLI that the suite is run on."""
+
+    lacks: frozenset[str]
+    """What it has not got: `status file`, `questions`, `background`, `error hook`, `chosen id`."""
 
     def driver(self, root: Path) -> AgentDriver:
         """Its driver, for a HOME in `root` where nothing keeps it from working in `root`/work."""
@@ -49,6 +54,8 @@ class Cli(Protocol):
 
 class Rehearsal:
     """The rehearsal agent, which speaks Claude Code's protocol."""
+
+    lacks = frozenset[str]()
 
     def driver(self, root: Path) -> AgentDriver:
         env = {
@@ -72,7 +79,8 @@ class Working:
         self.session = session
         self._driver = driver
         self.activities: Seen[Activity] = Seen()
-        self.actor = SessionActor(agent, session, driver, rig.store, wall_clock, self._published)
+        missed = KeptHooks(rig.root / "private")
+        self.actor = SessionActor(agent, session, driver, rig.store, wall_clock, self._published, missed)
         self.handle = self.actor.handle
         self._numbers = count(1)
 
@@ -82,6 +90,11 @@ class Working:
     @property
     def now(self) -> Activity:
         return self.activities.entries[-1]
+
+    @property
+    def conversation(self) -> str | None:
+        """The one that it was started in, or said that it is in."""
+        return self.now.conversation_id or self.agent.conversation_id
 
     async def until(self, met: Callable[[Activity], bool], since: int = 0) -> Activity:
         """Wait until its activity was so at any time from `since` on."""
@@ -128,9 +141,9 @@ class Working:
 
 
 class Rig:
-    """A store, a tmux server, a receiver of hooks, and one working directory."""
+    """A store, a terminal backend, a receiver of hooks, and one working directory."""
 
-    def __init__(self, root: Path, cli: Cli, store: Store, backend: TmuxBackend, nursery: trio.Nursery) -> None:
+    def __init__(self, root: Path, cli: Cli, store: Store, backend: SessionBackend, nursery: trio.Nursery) -> None:
         self.root = root
         self.cli = cli
         self.driver = cli.driver(root)
@@ -158,7 +171,7 @@ class Rig:
             title="A ticket",
             project="work",
             driver=self.driver.name,
-            backend="tmux",
+            backend=self.backend.name,
             started_at=wall_clock(),
             phase=Opened(session.pid),
             conversation_id=plan.conversation_id,
@@ -223,8 +236,24 @@ class Rig:
     async def hook(self, name: str) -> Mapping[str, object]:
         return await self.heard.until(lambda payload: payload["hook_event_name"] == name)
 
+    async def left_off(self, working: Working, hook: str) -> None:
+        """Wait until its turn is over while nobody attends: by the hook that tells it, else by its record."""
+        if hook == "StopFailure" and "error hook" in self.cli.lacks:
+            conversation = working.conversation
+            assert conversation is not None
+            with trio.fail_after(WITHIN):
+                while self.driver.last_turn(conversation) is None:  # noqa: ASYNC110
+                    await trio.sleep(0.02)  # nothing rings when a file of the CLI's has grown
+        else:
+            await self.hook(hook)
+
     def prompts(self) -> tuple[str, ...]:
         return self.cli.prompts(self.root)
+
+    def needs(self, what: str) -> None:
+        """Skip a test of what this CLI has not got."""
+        if what in self.cli.lacks:
+            pytest.skip(f"it has no {what}")
 
     async def end(self) -> None:
         """End what runs: an agent that outlives the test would write into its HOME again."""
@@ -234,20 +263,21 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(cli: Cli) -> AsyncIterator[Rig]:
+async def rig(cli: Cli, backend: str = "tmux") -> AsyncIterator[Rig]:
     """A place for one agent at a time; nothing of it is left afterwards."""
     root = Path(tempfile.mkdtemp(prefix="dr-", dir="/tmp"))  # short: socket paths are limited
     for folder in ("home", "work", "state"):
         (root / folder).mkdir(mode=0o700)
     subprocess.run(["git", "init", "-q", "-b", "main", str(root / "work")], check=True)
+    place = PLACES[backend](root / "state")
     try:
         async with trio.open_nursery() as behind:
             store = Store(SqlDisk(root / "operator.db"))
-            backend = TmuxBackend(root / "state", socket=root / "tmux")
+            sessions = place.backend()
             await behind.start(store.run)
-            await behind.start(backend.run)
+            await behind.start(sessions.run)
             async with trio.open_nursery() as nursery:
-                made = Rig(root, cli, store, backend, nursery)
+                made = Rig(root, cli, store, sessions, nursery)
                 port = await nursery.start(partial(serve, made.hear))
                 made.url = f"http://127.0.0.1:{port}/agents"
                 yield made
@@ -255,6 +285,6 @@ async def rig(cli: Cli) -> AsyncIterator[Rig]:
             await made.end()
             behind.cancel_scope.cancel()
     finally:
-        subprocess.run(["tmux", "-S", str(root / "tmux"), "kill-server"], capture_output=True, check=False)
+        place.end()
         shutil.rmtree(root, ignore_errors=True)
     assert not root.exists()

@@ -209,7 +209,7 @@ class Fleet:
                 self._ledger.remember(agent)
         for activity in await self._store.load(Activity):
             if activity.agent_id in self._ledger.agents:
-                self._ledger.activities[activity.agent_id] = activity
+                self._ledger.published(activity, news=False)
         self._ledger.sessions = found
         self.strangers = tuple(sorted(set(found) - set(self._ledger.agents)))
         for agent in self._ledger.agents.values():

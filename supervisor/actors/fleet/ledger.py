@@ -61,12 +61,15 @@ class Ledger:
 
     def remember(self, agent: Agent) -> None:
         """Show a committed record."""
-        self.agents[agent.id] = agent
+        self.agents[agent.id] = self._in_conversation(agent)
         self.phases.setdefault(agent.id, Watch(agent.phase)).set(agent.phase)
 
     def published(self, activity: Activity, news: bool) -> None:
         """Show an agent's newest activity. Only `news` rings: a busy agent's title changes ten times a second."""
         self.activities[activity.agent_id] = activity
+        agent = self.agents.get(activity.agent_id)
+        if agent is not None:
+            self.agents[agent.id] = self._in_conversation(agent)
         if news:
             self.ring(activity.agent_id)
 
@@ -88,6 +91,12 @@ class Ledger:
 
     def entry(self, kind: str, agent: Agent, **data: Value) -> Entry:
         return Entry(kind, self.clock(), agent.ticket_id, agent.id, data)
+
+    def _in_conversation(self, agent: Agent) -> Agent:
+        """With the conversation that it said it is in, where its CLI chooses that itself."""
+        activity = self.activities.get(agent.id)
+        told = activity.conversation_id if activity is not None else None
+        return agent if told in (None, agent.conversation_id) else evolve(agent, conversation_id=told)
 
     def last_conversation(self, agent: Agent) -> str | None:
         """The conversation in which the ticket's last agent of the same driver worked."""

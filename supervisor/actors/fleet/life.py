@@ -42,6 +42,7 @@ from supervisor.domain.ids import AgentId
 from supervisor.ports import (
     AgentDriver,
     LaunchRequest,
+    MissedHooks,
     Session,
     SessionBackend,
     SessionSpec,
@@ -84,6 +85,8 @@ class World:
     """A folder with one of its own for each agent."""
     environment: Mapping[str, str] = field(repr=False)
     """What agents inherit, already without secrets of ours."""
+    missed: MissedHooks | None = None
+    """None: no CLI keeps the hooks that nobody hears."""
 
 
 class Life:
@@ -197,7 +200,13 @@ class Life:
 
     async def _attend(self, agent: Agent, session: Session) -> None:
         actor = SessionActor(
-            agent, session, self._driver(agent), self._ledger.store, self._ledger.clock, self._ledger.published
+            agent,
+            session,
+            self._driver(agent),
+            self._ledger.store,
+            self._ledger.clock,
+            self._ledger.published,
+            self._world.missed,
         )
         self._ledger.handles[agent.id] = actor.handle
         self._ledger.ring(agent.id)

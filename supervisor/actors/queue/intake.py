@@ -39,8 +39,8 @@ class Intake:
                 reply.give(await self._merge(message))
             case m.Absent(reply=reply):
                 reply.give(await self._absent(message))
-            case m.Wrote(ticket_id=ticket_id, kind=kind, reply=reply):
-                await self._wrote(ticket_id, kind)
+            case m.Wrote(ticket_id=ticket_id, kind=kind, conflict=conflict, reply=reply):
+                await self._wrote(ticket_id, kind, conflict)
                 reply.give(None)
             case m.Allocate(type_name=type_name, reply=reply):
                 reply.give(await self._allocate(type_name))
@@ -95,6 +95,8 @@ class Intake:
         now = self._clock()
         route = self._desk.route(ticket.collection)
         outcome = board.merged(ticket, record, route, message.default_type, now, trust_state=trusted)
+        if not trusted and record.problem is None and record.state != ticket.board_state:
+            total = evolve(total, doubtful=(*total.doubtful, record.external_id))
         if outcome.ticket == ticket:
             return None, evolve(total, skipped=(*total.skipped, record.external_key))
         fresh = evolve(outcome.ticket, status=self._shelf.assessed(outcome.ticket, now))
@@ -112,8 +114,9 @@ class Intake:
 
     async def _absent(self, message: m.Absent) -> Merged:
         changes: list[Change] = []
-        for ticket in self._shelf.of_collection(message.collection):
-            if ticket.external_id in message.present or ticket.external_id in message.in_flight:
+        for external_id in message.gone:
+            ticket = self._shelf.by_external(message.collection, external_id)
+            if ticket is None:
                 continue
             outcome = board.deleted(ticket, self._desk.route(ticket.collection), self._clock())
             if outcome.closed:
@@ -122,11 +125,18 @@ class Intake:
         await self._desk.apply(changes)
         return Merged(closed=tuple(each.ticket.external_key or each.ticket.id for each in changes))
 
-    async def _wrote(self, ticket_id: TicketId, kind: WriteKind) -> None:
+    async def _wrote(self, ticket_id: TicketId, kind: WriteKind, conflict: str | None) -> None:
         ticket = self._shelf.tickets.get(ticket_id)
         state = board.STATE_AFTER.get(kind)
-        if ticket is not None and state is not None and ticket.board_state is not state:
-            fresh = evolve(ticket, board_state=state)
+        if ticket is None:
+            return
+        if conflict is not None:
+            fresh = evolve(ticket, conflict=f"a person has it as {conflict}, which stays ({kind} was not written)")
+        elif state is not None:
+            fresh = evolve(ticket, board_state=state, conflict=None)
+        else:
+            return
+        if fresh != ticket:
             await self._store.commit(fresh)
             self._shelf.put(fresh)
 

@@ -26,8 +26,7 @@ class Merge:
 @frozen
 class Absent:
     collection: str
-    present: frozenset[str]
-    in_flight: frozenset[str]
+    gone: tuple[str, ...]
     reply: Reply[Merged]
 
 
@@ -35,6 +34,7 @@ class Absent:
 class Wrote:
     ticket_id: TicketId
     kind: WriteKind
+    conflict: str | None
     reply: Reply[None]
 
 

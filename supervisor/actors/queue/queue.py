@@ -4,7 +4,7 @@ It does no I/O. What it decides is committed before anybody is told: first `Laun
 to fleet, which launches the same agent once however often it is asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import assert_never
@@ -17,6 +17,7 @@ from supervisor.actors.kit import Bell, Clock, Inbox, ask
 from supervisor.actors.queue import messages as m
 from supervisor.actors.queue.desk import Change, Desk
 from supervisor.actors.queue.dispatch import Dispatch
+from supervisor.actors.queue.herald import Herald
 from supervisor.actors.queue.intake import Intake
 from supervisor.actors.queue.shelf import Merged, Pause, Shelf
 from supervisor.actors.review import Review
@@ -24,6 +25,7 @@ from supervisor.actors.store import Store
 from supervisor.domain import wire
 from supervisor.domain.activity import Entry
 from supervisor.domain.agent import OVER
+from supervisor.domain.board import is_elsewhere
 from supervisor.domain.errors import (
     Conflict,
     TicketTaken,
@@ -74,6 +76,7 @@ class Queue:
         self._desk = Desk(self._store, self._shelf, self._clock, self._outbox_bell)
         self._intake = Intake(self._desk)
         self._dispatch = Dispatch(self._desk, self._fleet, self._review, self._settings)
+        self._herald = Herald(self._desk, self._review)
 
     # --- the handle: reads ------------------------------------------------------------------------
 
@@ -139,15 +142,24 @@ class Queue:
             within=MERGE_DEADLINE,
         )
 
-    async def absent(self, collection: str, present: frozenset[str], *, in_flight: frozenset[str]) -> Merged:
-        """After a complete reading: tickets of the collection that are not `present` were deleted there."""
-        return await ask(
-            self._inbox, lambda reply: m.Absent(collection, present, in_flight, reply), within=MERGE_DEADLINE
-        )
+    def missing(self, collection: str, present: Container[str]) -> list[str]:
+        """The external ids of the collection's tickets that are not `present`, as far as their absence would mean
+        anything: what has ended, or is known to be closed there, cannot be closed by it."""
+        return [
+            str(each.external_id)
+            for each in self._shelf.of_collection(collection)
+            if each.external_id not in present
+            and not (isinstance(each.status, ENDED) or each.closed_on_board or is_elsewhere(each.external_id))
+        ]
 
-    async def wrote(self, ticket_id: TicketId, kind: WriteKind) -> None:
-        """A board write is done: the board's state is known again."""
-        await ask(self._inbox, lambda reply: m.Wrote(ticket_id, kind, reply))
+    async def absent(self, collection: str, gone: Sequence[str]) -> Merged:
+        """These records of the collection were looked for one by one, and are not there any more."""
+        return await ask(self._inbox, lambda reply: m.Absent(collection, tuple(gone), reply), within=MERGE_DEADLINE)
+
+    async def wrote(self, ticket_id: TicketId, kind: WriteKind, conflict: str | None = None) -> None:
+        """A board write is done: the board's state is known again. `conflict`: or what a person made of the record,
+        which stays."""
+        await ask(self._inbox, lambda reply: m.Wrote(ticket_id, kind, conflict, reply))
 
     async def allocate(self, type_name: str) -> TicketId:
         """The next free `TYPE-N`."""
@@ -217,6 +229,7 @@ class Queue:
                 with message.reply.answering():
                     await self._serve(message)
             await self._dispatch.settle_held()
+            await self._herald.tell()
             await self._desk.reassess(self._shelf.due(self._clock()))
             if self._paused is None:
                 await self._dispatch.fill()

@@ -42,6 +42,19 @@ class Merged:
     skipped: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    """External ids of records whose state may be from before a move of ours: they are to be read once more."""
+
+    def plus(self, other: "Merged") -> "Merged":
+        """Both together."""
+        return Merged(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.skipped + other.skipped,
+            self.closed + other.closed,
+            self.errors + other.errors,
+            self.doubtful + other.doubtful,
+        )
 
 
 class Shelf:
@@ -177,6 +190,8 @@ class Shelf:
             self._names[str(name)].discard(old.id)
         for ref in old.blocked_by:
             self._blocks[ref].discard(old.id)
+        if old.collection is not None and old.external_id is not None:
+            del self._external[old.collection, old.external_id]
 
     def _index(self, ticket: Ticket) -> None:
         self.counts[ticket.status_name] += 1

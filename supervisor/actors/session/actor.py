@@ -10,6 +10,7 @@ from attrs import evolve
 from supervisor.actors.kit import Bell, Clock, Inbox
 from supervisor.actors.session.handle import (
     BACKEND_DEADLINE,
+    Answered,
     Deliver,
     End,
     Hear,
@@ -32,7 +33,7 @@ from supervisor.domain.delivery import HELD, outcome_of, pasteable
 from supervisor.domain.errors import AnswerAtTerminal, BackendError, Conflict, OperatorError, SessionGone
 from supervisor.domain.ids import DeliveryId
 from supervisor.domain.review import Decision, Rejected, Request
-from supervisor.ports import AgentDriver, Session
+from supervisor.ports import AgentDriver, MissedHooks, Session
 
 log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class SessionActor:
         store: Store,
         clock: Clock,
         published: Callable[[Activity, bool], None],
+        missed: MissedHooks | None = None,
     ) -> None:
         self._agent = agent
         self._session = session
@@ -65,6 +67,7 @@ class SessionActor:
         self._store = store
         self._clock = clock
         self._published = published
+        self._missed = missed
         self._wake = Bell()
         self._typist = Typist(session, driver)
         self._room = Room(self._typist)
@@ -103,8 +106,9 @@ class SessionActor:
     # --- the loop ---------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
+        seen = 0
         while True:
-            await self._session.changed()
+            seen = await self._session.changed(seen)
             self._wake.ring()
             self._typist.grown.ring()
 
@@ -137,6 +141,10 @@ class SessionActor:
                 case Look(request=request, reply=reply):
                     refused = Rejected(self._clock(), "", "")  # any dialog that is known for certain can be refused
                     reply.give(await self._typist.keys_for(request, refused) is not None)
+                case Answered(request=request, reply=reply):
+                    self._watcher.apply(signals.HookAnswered(self._clock(), request.question))
+                    await self._commit_if_changed()
+                    reply.give(None)
                 case Press(request=request, decision=decision, reply=reply):
                     await self._press_verdict(request, decision)
                     reply.give(None)
@@ -206,7 +214,8 @@ class SessionActor:
     # --- after a restart ------------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        """Settle what was under way by the session's own stamps, then read on."""
+        """Hear what was missed and settle what was under way by the session's own stamps, then read on."""
+        await self._hear_missed()
         self._watcher.see_end()
         pending = self._mail.first(DeliveryState.PENDING)
         if not self._gone and pending is not None:
@@ -217,6 +226,17 @@ class SessionActor:
         await self._finish_typed()
         self._published(self._activity, True)  # the deliveries are known again: a turn may be waiting to be judged
         self._wake.ring()
+
+    async def _hear_missed(self) -> None:
+        """What hooks said while nobody listened. Killed before all is forgotten, the next of us hears it once more."""
+        if self._missed is None:
+            return
+        found = await trio.to_thread.run_sync(self._missed.read, self._agent.id)
+        for payload in found.values():
+            self._watcher.hear(payload)
+        await self._commit_if_changed()
+        if found:
+            await trio.to_thread.run_sync(self._missed.forget, self._agent.id, tuple(found))
 
     async def _by_stamps(self, delivery: Delivery) -> None:
         """What the session itself remembers of a delivery of which nothing else is known."""
@@ -321,7 +341,8 @@ class SessionActor:
                 await trio.sleep(END_AGAIN)
 
     async def _until_saved(self) -> None:
-        conversation, activity = self._agent.conversation_id, self._activity
+        activity = self._activity
+        conversation = activity.conversation_id or self._agent.conversation_id
         if conversation is not None and activity.turns_ended and not activity.interrupted:
             await self._typist.until_saved(conversation)
 
@@ -353,5 +374,6 @@ class SessionActor:
 _MATERIAL = (
     "turns_ended", "title_speaks", "ready", "submission", "stalled",
     "background", "turn_error", "limit_until", "interrupting", "interrupted", "turn", "ending", "plans_taken",
+    "conversation_id",
 )  # fmt: skip
 """What of an activity is worth a commit; the rest is found again in the transcript."""

@@ -1,19 +1,22 @@
 """What others may ask of a session."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 import trio
 from attrs import field, frozen
 
 from supervisor.actors.kit import Inbox, Reply, Watch, ask
-from supervisor.domain.agent import Delivery, DeliveryState
+from supervisor.domain.agent import Delivery, DeliveryState, ExitStatus
 from supervisor.domain.errors import SessionGone, TooSlow
 from supervisor.domain.ids import AgentId, DeliveryId
 from supervisor.domain.review import Decision, Request
-from supervisor.ports import Attach, Session
+from supervisor.ports import Attach, Replay, Session
+
+T = TypeVar("T")
 
 HOOK_DEADLINE = 4.0
 """Seconds that a hook waits for its answer; the CLI itself waits no longer than 5."""
@@ -50,6 +53,14 @@ class Hear:
 
 
 @frozen
+class Answered:
+    """The hook of a request is given its answer."""
+
+    request: Request
+    reply: Reply[None]
+
+
+@frozen
 class Look:
     """Look whether the dialog of a request is on the screen."""
 
@@ -80,7 +91,7 @@ class End:
     reply: Reply[None]
 
 
-Message = Deliver | Hear | Look | Press | Interrupt | End
+Message = Deliver | Hear | Answered | Look | Press | Interrupt | End
 
 
 class SessionHandle:
@@ -132,6 +143,10 @@ class SessionHandle:
 
     # --- requests ---------------------------------------------------------------------------------
 
+    async def answered(self, request: Request) -> None:
+        """Say that the hook of a request is given its answer: where no dialog shows it, nothing else tells that."""
+        await ask(self._living(), lambda reply: Answered(request, reply), within=HOOK_DEADLINE)
+
     async def shows(self, request: Request) -> bool:
         """Whether the screen certainly shows the dialog of this very request."""
         return await ask(self._living(), lambda reply: Look(request, reply), within=2 * BACKEND_DEADLINE)
@@ -152,9 +167,31 @@ class SessionHandle:
         await ask(self._living(), lambda reply: End(politely, reason, reply))
 
     async def screen(self) -> str:
-        with trio.move_on_after(BACKEND_DEADLINE):
-            return await self._session.screen()
-        raise TooSlow(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")
+        return await _in_time(self._session.screen())
+
+    async def changed(self, seen: int) -> int:
+        """Wait for more news than the `seen` there were, of output, exit, loss or removal; how many there are."""
+        return await self._session.changed(seen)
+
+    @property
+    def exit(self) -> ExitStatus | None:
+        return self._session.exit
+
+    @property
+    def gone(self) -> str | None:
+        """Why there is nothing to be seen of the terminal any more."""
+        return "its session was closed" if self._session.closed else self._session.lost
+
+    async def write(self, data: bytes) -> None:
+        """Pass on what a person types, every byte as it is."""
+        await _in_time(self._session.write(data))
+
+    async def resize(self, columns: int, rows: int) -> None:
+        await _in_time(self._session.resize(columns, rows))
+
+    async def replay(self) -> Replay:
+        """What restores the screen elsewhere."""
+        return await _in_time(self._session.replay())
 
     async def transcript(self, offset: int, limit: int) -> tuple[int, bytes]:
         return await self._session.read(offset, limit)
@@ -165,3 +202,10 @@ class SessionHandle:
 
     def attach(self) -> Attach:
         return self._session.attach()
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """What a terminal backend answers. Raises TooSlow."""
+    with trio.move_on_after(BACKEND_DEADLINE):
+        return await answer
+    raise TooSlow(f"the terminal backend did not answer within {BACKEND_DEADLINE:g} s")

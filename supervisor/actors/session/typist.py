@@ -51,7 +51,8 @@ class Typist:
     async def paste(self, delivery_id: DeliveryId, text: str) -> None:
         """Put a text into the program's input, and wait until it shows it."""
         before = await self.composer()
-        await self._until_echo(self._session.type(delivery_id, text), lambda composer: composer not in (None, before))
+        typing = self._session.type(delivery_id, text)
+        await self._until_echo(typing, lambda composer: composer not in (None, "", before))
 
     async def enter(self, delivery_id: DeliveryId) -> None:
         await _bounded(self._session.submit(delivery_id))
@@ -59,7 +60,7 @@ class Typist:
     async def clear(self) -> None:
         """Empty the composer, if there is something in it."""
         if await self.composer():
-            await self._until_echo(self._session.press(*self._driver.clear_keys), lambda composer: not composer)
+            await self._until_echo(self._session.press(*self._driver.clear_keys), lambda composer: composer == "")
 
     async def composer(self) -> str | None:
         """What stands in the program's composer; None where it shows none, or none is known."""

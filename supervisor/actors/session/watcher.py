@@ -11,6 +11,7 @@ from supervisor.actors.kit import Clock
 from supervisor.domain import looks, signals, terminal
 from supervisor.domain.activity import Entry, Value
 from supervisor.domain.agent import GONE, Activity, Asking, Meaning, Running, Source, Starting
+from supervisor.domain.hooks import TurnEnd
 from supervisor.domain.terminal import TerminalParser
 from supervisor.ports import AgentDriver, Session
 
@@ -121,7 +122,8 @@ class Watcher:
             case terminal.TitleChanged(title=title):
                 self.apply(signals.Titled(now, title, self._driver.read_title(title)))
             case terminal.BracketedPaste(enabled=True):
-                if not self._driver.rules.status_file:  # with one, a dialog may be what takes the paste
+                rules = self._driver.rules
+                if not (rules.status_file or rules.screen_tells_ready):  # with one, a dialog may be what takes it
                     self.apply(signals.BecameReady(now, "it takes pasted text"))
             case terminal.Printed(count=count):
                 self.apply(signals.Printed(now, count))
@@ -155,8 +157,10 @@ class Watcher:
         rules = self._driver.rules
         if rules.status_file:
             await self._look_at_status(silent)
+        elif rules.screen_tells_ready and not self.activity.ready:
+            await self._look_at_first_screen()
         else:
-            self.apply(signals.Settled(self._clock()))
+            self.apply(signals.Settled(self._clock(), self._recorded() if rules.record else None))
         shown = False
         if rules.has_prompt_pattern and not self._looked:
             shown = self._driver.prompt_shown(await self._session.screen())
@@ -186,8 +190,24 @@ class Watcher:
         else:
             open_turn = isinstance(state, Running | Asking) or self.activity.ending is not None
             rests = open_turn and found[0] in (Meaning.IDLE, Meaning.BACKGROUND)
-            recorded = self._driver.last_turn(self._conversation_id) if rests and self._conversation_id else None
+            recorded = self._recorded() if rests else None
             self.apply(signals.Looked(now, *found, recorded, newer))
+
+    def _recorded(self) -> TurnEnd | None:
+        """How the last turn ended by the CLI's own record."""
+        conversation = self.activity.conversation_id or self._conversation_id
+        return self._driver.last_turn(conversation) if conversation is not None else None
+
+    async def _look_at_first_screen(self) -> None:
+        """Whether the screen shows a known dialog, or where prompts are typed."""
+        if not isinstance(self.activity.state, Starting | Asking):
+            return
+        screen = await self._session.screen()
+        question = self._driver.dialog(screen)
+        if question is not None:
+            self.apply(signals.DialogSeen(self._clock(), question))
+        elif self._driver.prompt_shown(screen) and looks.has_begun(self.activity, self._clock()):
+            self.apply(signals.BecameReady(self._clock(), "it shows where prompts are typed", Source.SCREEN))
 
     async def _look_at_start(self, found: tuple[Meaning, str] | None, silent: float, now: datetime) -> None:
         if found is None and silent < looks.PROMPT_LOOK:

@@ -4,20 +4,24 @@ Sync alone writes `CollectionState`, and completes the `BoardWrite`s that the qu
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 
 import trio
 
 from supervisor.actors.kit import Clock, supervise
 from supervisor.actors.queue import Queue
+from supervisor.actors.review import Review
 from supervisor.actors.store import Store
-from supervisor.actors.sync.board import WRITE_DEADLINE, Board
+from supervisor.actors.sync.board import Board
+from supervisor.actors.sync.telling import Teller
 from supervisor.domain.activity import Entry
-from supervisor.domain.board import CLOSED
+from supervisor.domain.board import CLOSED, is_elsewhere
 from supervisor.domain.config import CollectionConfig
-from supervisor.domain.errors import BoardTransport, Conflict, NotFound, OperatorError
+from supervisor.domain.errors import Conflict, NotFound, OperatorError
 from supervisor.domain.ids import TicketId
+from supervisor.domain.issue_type import IssueType
 from supervisor.domain.ticket import Body, Ticket
-from supervisor.domain.views import CollectionView, SyncView
+from supervisor.domain.views import CollectionView, SyncView, WriteView
 from supervisor.ports import Edit, KanbanProvider, NewTicket, TicketDraft
 
 
@@ -28,6 +32,8 @@ class Sync:
         self,
         store: Store,
         queue: Queue,
+        review: Review,
+        types: Mapping[str, IssueType],
         providers: Mapping[str, KanbanProvider],
         collections: Mapping[str, CollectionConfig],
         clock: Clock,
@@ -35,8 +41,10 @@ class Sync:
         self._store = store
         self._queue = queue
         self._clock = clock
+        teller = Teller(queue, review, types)
         self._boards = {
-            name: Board(name, config, providers[name], store, queue, clock) for name, config in collections.items()
+            name: Board(name, config, providers[name], store, queue, teller, clock)
+            for name, config in collections.items()
         }
 
     # --- the handle -------------------------------------------------------------------------------
@@ -44,11 +52,19 @@ class Sync:
     def collections(self) -> tuple[CollectionView, ...]:
         return tuple(board.view() for board in self._boards.values())
 
+    def writes(self, collection: str) -> tuple[WriteView, ...]:
+        """What the collection's board is still to be told, oldest first. Raises NotFound."""
+        return self._board(collection).writing.views()
+
+    def heard(self, collection: str, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Have the board read soon, if a webhook is its own. Raises NotFound, and BoardAuth if it is not."""
+        self._board(collection).heard(headers, body, now)
+
     async def now(self, collection: str | None = None) -> SyncView:
         """Read one board, or all at once, and say what that changed. One that fails is an error among the others'
         changes; when it is the only one, its error is raised."""
         if collection is not None:
-            return await self._board(collection).sync()
+            return await self._board(collection).reading.now()
         views: dict[str, SyncView] = {}
         async with trio.open_nursery() as nursery:
             for board in self._boards.values():
@@ -72,13 +88,8 @@ class Sync:
         )
         if name is None:
             return await self._queue.add(new)
-        board = self._board(name)
-        with trio.move_on_after(WRITE_DEADLINE) as scope:
-            await board.provider.create(new)
-        if scope.cancelled_caught:
-            raise BoardTransport(f"{name} did not answer within {WRITE_DEADLINE:g} s")
-        await board.sync()
-        found = self._queue.by_external(name, new.id)
+        external_id = await self._board(name).create(new)
+        found = self._queue.by_external(name, external_id)
         if found is None:
             raise Conflict(f"the ticket {new.id} was written to {name}, but reading {name} does not show it")
         return found
@@ -88,12 +99,11 @@ class Sync:
         ticket = self._queue.find(ticket_id)
         if ticket.collection is None or ticket.external_id is None:
             return await self._queue.amend(ticket.id, edit)
-        board = self._board(ticket.collection)
-        with trio.move_on_after(WRITE_DEADLINE) as scope:
-            await board.provider.edit(ticket.external_id, edit)
-        if scope.cancelled_caught:
-            raise BoardTransport(f"{ticket.collection} did not answer within {WRITE_DEADLINE:g} s")
-        await board.sync()
+        if is_elsewhere(ticket.external_id):
+            raise Conflict(
+                f"{ticket.id} is at a place that {ticket.collection} does not read any more", hint="edit it there"
+            )
+        await self._board(ticket.collection).edit(ticket.external_id, edit)
         return self._queue.find(ticket.id)
 
     async def body(self, ticket_id: TicketId) -> str:
@@ -103,9 +113,9 @@ class Sync:
     async def reread(self, collection: str, external_id: str) -> bool:
         """Whether the ticket is still open at its board."""
         board = self._boards.get(collection)
-        if board is None:
+        if board is None or is_elsewhere(external_id):
             return True
-        record = await board.provider.reread(external_id)
+        record = await board.rereads.one(external_id)
         return record is not None and record.state not in CLOSED
 
     async def alive(self) -> None:
@@ -131,11 +141,7 @@ class Sync:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pass_on_bells)
             for name, board in self._boards.items():
-                for what, task in (
-                    ("pull", board.pull_for_ever),
-                    ("push", board.push_for_ever),
-                    ("watch", board.watch),
-                ):
+                for what, task in board.tasks():
                     nursery.start_soon(self._fenced, f"sync {name} {what}", task)
 
     async def _fenced(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
@@ -147,16 +153,16 @@ class Sync:
 
     async def _pass_on_bells(self) -> None:
         for board in self._boards.values():
-            board.outbox.ring()
+            board.writing.bell.ring()
         while True:
             await self._queue.outbox_bell.wait()
             for board in self._boards.values():
-                board.outbox.ring()
+                board.writing.bell.ring()
 
 
 async def _sync_into(board: Board, views: dict[str, SyncView]) -> None:
     try:
-        views[board.name] = await board.sync()
+        views[board.name] = await board.reading.now()
     except OperatorError as error:
         views[board.name] = SyncView(errors=(f"{board.name}: {error.message}",))
 

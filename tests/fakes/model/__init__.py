@@ -10,6 +10,8 @@ stand-in goes on where it was. A prompt without a script is answered `Done.`
 
     script.py       a conversation -> what the model does next; pure
     anthropic.py    one dialect: Messages, as Claude Code speaks it. A further one is a further module
+    responses.py    Responses, as Codex speaks it
+    completions.py  chat completions, as opencode speaks it
     server.py       the log, faults, and which dialect answers
     http.py         HTTP/1.1
 """

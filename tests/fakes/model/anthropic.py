@@ -235,7 +235,7 @@ def _tool(call: Call, body: Body) -> tuple[str, Body]:
         case WriteFile(path, text):
             absolute = path if path.startswith("/") else f"{_directory(body)}/{path}"
             return "Write", {"file_path": absolute, "content": text}
-        case RunCommand(command, background):
+        case RunCommand(command, background, _):
             how = {"run_in_background": True} if background else {}
             return "Bash", {"command": command, "description": "Rehearsed command", **how}
         case AskPerson(question, options):

@@ -48,6 +48,8 @@ class WriteFile:
 class RunCommand:
     command: str
     background: bool = False
+    asks: bool = False
+    """The model itself has the CLI ask a person, where that is the model's to say."""
 
 
 @frozen
@@ -146,7 +148,7 @@ def _moves(verb: str, arguments: str) -> Iterator[Move]:
         case "write":
             yield WriteFile(head, unescape(rest) + "\n")
         case "run" | "permission":
-            yield RunCommand(arguments)
+            yield RunCommand(arguments, asks=verb == "permission")
         case "background":
             yield RunCommand(f"sleep {float(arguments)}", background=True)
         case "touch":

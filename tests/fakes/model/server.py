@@ -9,12 +9,12 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from tests.fakes.model import anthropic
+from tests.fakes.model import anthropic, completions, responses
 from tests.fakes.model.http import Drop, Exchange, Request, serve
 from tests.fakes.model.script import Cut, Dialogue, Move, Say, Status, next_moves, turn_moves
 from tests.fakes.seen import Seen
 
-DIALECTS: tuple[ModuleType, ...] = (anthropic,)
+DIALECTS: tuple[ModuleType, ...] = (anthropic, responses, completions)
 """Each has `claims`, `greet`, `read`, `refuse` and `speak`."""
 TITLE = Say("Rehearse the play")
 """What all side requests are answered, for a conversation's title and for what might be typed next."""
