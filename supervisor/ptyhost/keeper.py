@@ -78,8 +78,9 @@ class Keeper:
             self.pass_input()
 
     def press_named(self, normal: bytes, application: bytes) -> None:
-        """Pass on keys that are other ones while the program has switched its cursor keys over."""
+        """Pass on keys that are other ones while the program has switched its cursor keys over. Raises Refused."""
         self._may_write()
+        self._must_fit(len(application))
         self.catch_up()
         self.press(application if self._restorer.modes.on(CURSOR_KEYS) else normal)
 
@@ -91,8 +92,7 @@ class Keeper:
         self._may_write()
         if self._stamps["typed"] == delivery:
             return
-        if self.unread + len(text) > INPUT_LIMIT:
-            raise Refused("full", "the agent does not read its input")
+        self._must_fit(len(text))
         self.catch_up()
         text = text.replace(b"\x1b", b"")
         if text and self._restorer.modes.on(BRACKETED_PASTE):
@@ -129,6 +129,10 @@ class Keeper:
         self.look_for_end()
         if self.ended is not None:
             raise Refused("gone", "the agent has ended")
+
+    def _must_fit(self, size: int) -> None:
+        if self.unread + size > INPUT_LIMIT:
+            raise Refused("full", "the agent does not read its input")
 
     def _stamp(self, what: str, delivery: str) -> None:
         self._stamps[what] = delivery

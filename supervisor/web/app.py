@@ -56,6 +56,7 @@ class _Edge:
         self._security = security
         self._keys = Keys()
         self._open: set[str] = set()
+        self._signed: set[str] = set()
 
     def install(self, routes: tuple[Route, ...]) -> None:
         for route in routes:
@@ -68,6 +69,8 @@ class _Edge:
             )
             if not route.token:
                 self._open.add(route.name)
+            if route.signed:
+                self._signed.add(route.name)
         self._app.before_request(self._door)
         self._app.after_request(self._leave)
         self._app.register_error_handler(HTTPException, self._http_error)
@@ -78,7 +81,8 @@ class _Edge:
         parts = {name: unquote(value) for name, value in parameters.items()}
         authorization = request.headers.get("Authorization")
         person = ", ".join(request.headers.getlist(WHO)) if WHO in request.headers else None
-        sent = Sent(parts, tuple(request.args.items(multi=True)), body, authorization, person)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        sent = Sent(parts, tuple(request.args.items(multi=True)), body, authorization, person, headers)
         key = request.headers.get(HEADER)
         if key is None or not route.mutates or not route.token:  # what checks no token here is told no kept answer
             return _response(await serve(route, self._gate, sent))
@@ -93,7 +97,9 @@ class _Edge:
         """Who asks, and in what form. Runs before a missing route is said to be missing."""
         headers = request.headers
         source = ", ".join(headers.getlist("Origin")) or None
-        refusal = self._security.source(headers.get("Host"), source)
+        refusal = None
+        if request.endpoint not in self._signed:
+            refusal = self._security.source(headers.get("Host"), source)
         if refusal is None and request.method == "OPTIONS" and (answer := self._options()) is not None:
             return answer
         if refusal is None and request.endpoint not in self._open:
@@ -117,7 +123,8 @@ class _Edge:
 
     async def _leave(self, answer: Response) -> Response:
         origin = request.headers.get("Origin")
-        if origin is not None and answer.status_code != HTTPStatus.FORBIDDEN:
+        named = request.endpoint not in self._signed and answer.status_code != HTTPStatus.FORBIDDEN
+        if origin is not None and named:
             answer.headers["Access-Control-Allow-Origin"] = origin
             answer.headers["Access-Control-Expose-Headers"] = _SHOWN_HEADERS
         answer.headers.update(ALWAYS)

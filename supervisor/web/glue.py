@@ -98,6 +98,8 @@ class Route:
     """Parts of the path that may hold slashes."""
     failures: tuple[int, ...] = ()
     """Statuses of its own, beside those that all routes of its form have."""
+    signed: bool = False
+    """Whether requests come from elsewhere, by whatever name we have there, and prove themselves by a signature."""
 
     @property
     def name(self) -> str:
@@ -132,6 +134,8 @@ class Sent:
     authorization: str | None = field(default=None, repr=False)
     person: str | None = None
     """Who asks, as the client says."""
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    """All headers, their names in lower case."""
 
 
 @frozen
@@ -180,6 +184,7 @@ class Routes:
         token: bool = True,
         deep: tuple[str, ...] = (),
         failures: tuple[int, ...] = (),
+        signed: bool = False,
     ) -> Callable[[H], H]:
         """`schema`: the record that a `Raw` answer of JSON holds."""
 
@@ -209,6 +214,7 @@ class Routes:
                 named="who" in names,
                 deep=deep,
                 failures=failures,
+                signed=signed,
             )
             self._routes.append(route)
             return handler

@@ -9,15 +9,15 @@ from attrs import frozen
 
 from supervisor.actors.activity import ActivityLog
 from supervisor.actors.session import Heard
-from supervisor.domain.agent import Activity, Agent, Delivery
+from supervisor.domain.agent import Activity, Agent, Delivery, ExitStatus
 from supervisor.domain.errors import Unavailable
 from supervisor.domain.ids import AgentId, DeliveryId, ReviewId, TicketId
 from supervisor.domain.issue_type import IssueType
 from supervisor.domain.phases import Progress
 from supervisor.domain.review import Request, Review, Verdict
 from supervisor.domain.ticket import Ticket
-from supervisor.domain.views import CollectionView, StatusView, SyncView
-from supervisor.ports import Attach, Edit, Exported, TicketDraft
+from supervisor.domain.views import CollectionView, StatusView, SyncView, WriteView
+from supervisor.ports import Attach, Edit, Exported, Replay, TicketDraft
 
 
 class QueueHandle(Protocol):
@@ -53,6 +53,12 @@ class SyncHandle(Protocol):
 
     def collections(self) -> Sequence[CollectionView]: ...
 
+    def writes(self, collection: str) -> Sequence[WriteView]:
+        """What its board is still to be told. Raises NotFound."""
+
+    def heard(self, collection: str, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Raises NotFound, and BoardAuth for a webhook that is not the board's own."""
+
     async def create(self, draft: TicketDraft) -> Ticket: ...
 
     async def edit(self, ticket_id: TicketId, edit: Edit) -> Ticket: ...
@@ -70,6 +76,26 @@ class SessionDoor(Protocol):
     async def screen(self) -> str: ...
 
     async def transcript(self, offset: int, limit: int) -> tuple[int, bytes]: ...
+
+    @property
+    def transcript_end(self) -> int: ...
+
+    @property
+    def exit(self) -> ExitStatus | None: ...
+
+    @property
+    def gone(self) -> str | None:
+        """Why there is nothing to be seen of the terminal any more."""
+
+    async def changed(self, seen: int) -> int:
+        """Waits for more news than the `seen` there were; how many there are."""
+
+    async def write(self, data: bytes) -> None:
+        """What a person types. Raises SessionGone, BackendError or TooSlow, as all that asks the terminal."""
+
+    async def resize(self, columns: int, rows: int) -> None: ...
+
+    async def replay(self) -> Replay: ...
 
     def attach(self) -> Attach: ...
 

@@ -93,7 +93,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     elif route.body is not None:
         content = {JSON: {"schema": schemas.of(route.body, asked=True)}}
         made["requestBody"] = {"required": not route.body_optional, "content": content}
-    if not route.token and not route.raw:
+    if not route.token and (route.signed or not route.raw):
         made["security"] = []
     return made
 

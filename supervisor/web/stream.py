@@ -1,19 +1,20 @@
-"""The activity, live: one WebSocket for each subscriber, each with a cursor of its own into the log.
+"""The streams' port: who may have which, and the activity, live, each subscriber with a cursor of its own into the log.
 
 A subscriber that reads slowly is behind, and loses nothing; one that does not read at all is cut off. Neither
-costs memory or makes anybody else wait.
+costs memory or makes anybody else wait. Terminals are in `terminal.py`.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import structlog
 import trio
 from attrs import frozen
-from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+from trio_websocket import WebSocketRequest, wrap_server_stream
 
 from supervisor.actors.activity import Gap
 from supervisor.domain.errors import Invalid
@@ -23,39 +24,36 @@ from supervisor.web.activity import Wanted
 from supervisor.web.glue import explained
 from supervisor.web.house import Gate, House
 from supervisor.web.linger import until_cancelled
+from supervisor.web.peer import POLICY, Patience, Peer
 from supervisor.web.problems import MEDIA_TYPE, Refusal, problem
 from supervisor.web.reading import read_query
 from supervisor.web.security import Security, chosen_protocol
+from supervisor.web.terminal import KEYS, Viewer
 
 log = structlog.get_logger()
 
 PATH = "/api/v1/activity"
+TERMINAL = re.compile(r"/api/v1/agents/([^/]{1,300})/terminal", re.ASCII)
 PROTOCOL = 1
 
 HANDSHAKE = 10.0
-SEND_DEADLINE = 30.0
-PING_EVERY = 20.0
-PONG_DEADLINE = 60.0
 SUBSCRIBERS = 1000
 UNDECIDED = 100
 """Connections beyond the subscribers that may be in their handshake, to be told that there is no room."""
 CHATTER = 100
 """Messages that a client may send; they mean nothing."""
 MESSAGE_LIMIT = 4096
-FAREWELL = 0.3
-"""Seconds that a client has to answer our close."""
-GOING_AWAY, POLICY, FAILED = 1001, 1008, 1011
 
 
 @frozen
-class Limits:
+class Limits(Patience):
     """What tests need to be shorter."""
 
-    send: float = SEND_DEADLINE
-    ping_every: float = PING_EVERY
-    pong: float = PONG_DEADLINE
     handshake: float = HANDSHAKE
     subscribers: int = SUBSCRIBERS
+
+
+_Made = Callable[[Peer], "_Subscriber | Viewer"]
 
 
 async def serve_stream(
@@ -101,10 +99,10 @@ class _Server:
     async def _talk(self, nursery: trio.Nursery, stopping: trio.Event, stream: trio.SocketStream) -> None:
         talk = trio.CancelScope()
         nursery.start_soon(_cancel_at, stopping, talk)
-        subscriber: _Subscriber | None = None
+        subscriber: _Subscriber | Viewer | None = None
         with talk:
             with trio.move_on_after(self._limits.handshake):
-                request = await wrap_server_stream(nursery, stream, max_message_size=MESSAGE_LIMIT)
+                request = await wrap_server_stream(nursery, stream, max_message_size=KEYS)
                 subscriber = await self._admitted(request, stream)
             if subscriber is None:
                 return
@@ -116,7 +114,7 @@ class _Server:
         if subscriber is not None:
             await subscriber.part()
 
-    async def _admitted(self, request: WebSocketRequest, stream: trio.SocketStream) -> "_Subscriber | None":
+    async def _admitted(self, request: WebSocketRequest, stream: trio.SocketStream) -> "_Subscriber | Viewer | None":
         found = self._sought(request)
         if isinstance(found, Refusal):
             headers = {"Content-Type": MEDIA_TYPE, **found.headers}
@@ -126,12 +124,11 @@ class _Server:
                 body=to_json(found.problem).encode(),
             )
             return None
-        house, wanted = found
         socket = await request.accept(subprotocol=chosen_protocol(request.proposed_subprotocols))
-        return _Subscriber(socket, stream, house, wanted, self._limits)
+        return found(Peer(socket, stream, self._limits))
 
-    def _sought(self, request: WebSocketRequest) -> Refusal | tuple[House, Wanted]:
-        """What a handshake asks for, or why it is refused."""
+    def _sought(self, request: WebSocketRequest) -> Refusal | _Made:
+        """What makes what a handshake asks for, or why it is refused."""
         protocols = request.proposed_subprotocols
         host = request._event.host  # trio-websocket keeps it to itself; a test of the handshake holds this
         refusal = self._security.source(host, _header(request, b"origin"))
@@ -139,15 +136,28 @@ class _Server:
         if refusal is not None:
             return refusal
         path, _, query = request.path.partition("?")
-        if path != PATH:
+        terminal = TERMINAL.fullmatch(path)
+        if path != PATH and terminal is None:
             return Refusal(problem(404, "no_route", "There is no such stream.", hint=f"The activity is at {PATH}."))
         if self._gate.subscribers >= self._limits.subscribers:
             busy = problem(503, "no_room", "There are as many streams as there may be.")
             return Refusal(busy, {"Retry-After": "10"})
         try:
-            return self._gate.house, _wanted(query)
+            house = self._gate.house
+            return partial(_subscriber, house, _wanted(query)) if terminal is None else _viewer(house, terminal[1])
         except Exception as error:
             return explained(error, "stream")
+
+
+def _subscriber(house: House, wanted: Wanted, peer: Peer) -> "_Subscriber":
+    return _Subscriber(peer, house, wanted)
+
+
+def _viewer(house: House, ref: str) -> "_Made":
+    """Raises NotFound, and SessionGone for an agent without a session."""
+    agent_id = house.fleet.resolve(unquote(ref))
+    session, backend = house.fleet.session(agent_id), house.fleet.agents[agent_id].backend
+    return lambda peer: Viewer(peer, agent_id, backend, session)
 
 
 def _header(request: WebSocketRequest, name: bytes) -> str | None:
@@ -169,87 +179,34 @@ async def _cancel_at(event: trio.Event, scope: trio.CancelScope) -> None:
 
 
 class _Subscriber:
-    """One client and its cursor. Ends when the client does, misbehaves, or does not read."""
+    """One client and its cursor."""
 
-    def __init__(
-        self,
-        socket: WebSocketConnection,
-        stream: trio.SocketStream,
-        house: House,
-        wanted: Wanted,
-        limits: Limits,
-    ) -> None:
-        self._socket = socket
-        self._stream = stream
+    def __init__(self, peer: Peer, house: House, wanted: Wanted) -> None:
+        self._peer = peer
         self._log = house.activity
         self._wanted = wanted
-        self._limits = limits
-        self._code = GOING_AWAY
-        self._torn = False
-        """Half a frame may have gone out: nothing may follow it."""
-        self._sending = trio.CancelScope(shield=True)
 
     async def run(self) -> None:
         """Serve the client to its end."""
-        async with trio.open_nursery() as nursery:
-            for duty in (self._feed, self._listen, self._ping, self._hurry):
-                nursery.start_soon(self._until_end, duty, nursery.cancel_scope)
-
-    async def _until_end(self, duty: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
-        try:
-            await duty()
-        except ConnectionClosed:
-            pass  # the client left, or was cut off
-        except Exception as error:
-            self._code = FAILED
-            log.error("stream failed", exc_info=error)
-        scope.cancel()
+        await self._peer.serve(self._feed, self._listen)
 
     async def part(self) -> None:
         """Say why we close, if the client can still hear it."""
-        if not self._torn:
-            with trio.move_on_after(FAREWELL):
-                await self._socket.aclose(self._code)
-        await trio.aclose_forcefully(self._stream)
+        await self._peer.part()
 
     async def _feed(self) -> NoReturn:
         log = self._log
         since = None if self._wanted.since is None else Seq(self._wanted.since)
         cursor = log.cursor(since, self._wanted.filter)
         hello = {"protocol": PROTOCOL, "epoch": log.epoch, "head": log.head, "oldest": log.oldest}
-        await self._send(json.dumps({"hello": hello}))
+        await self._peer.send(json.dumps({"hello": hello}))
         while True:
-            await self._send(_frame(await cursor.next_batch()))
-
-    async def _send(self, frame: str) -> None:
-        self._torn = True
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.send) as self._sending:
-            await self._socket.send_message(frame)
-            self._torn = False
-            return
-        log.info("subscriber does not read; cut off")
-        raise ConnectionClosed(None)
-
-    async def _hurry(self) -> None:
-        """Once we are to end, a frame that is on its way has a moment to be taken; then we can still say goodbye."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            self._sending.deadline = min(self._sending.deadline, trio.current_time() + FAREWELL)
+            await self._peer.send(_frame(await cursor.next_batch()))
 
     async def _listen(self) -> None:
         for _ in range(CHATTER):
-            await self._socket.get_message()
-        self._code = POLICY
-
-    async def _ping(self) -> None:
-        while True:
-            await trio.sleep(self._limits.ping_every)
-            with trio.move_on_after(self._limits.pong) as scope:
-                await self._socket.ping()
-            if scope.cancelled_caught:
-                self._torn = True
-                return
+            await self._peer.hear(MESSAGE_LIMIT)
+        self._peer.code = POLICY
 
 
 def _frame(batch: Gap | Sequence[str]) -> str:

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
+import avt
 import pytest
 import trio
+import trio.testing
 
 from supervisor.domain.agent import ExitStatus
 from supervisor.domain.errors import BackendError, SessionGone
@@ -40,6 +42,22 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 async def backend(place: Place) -> AsyncIterator[SessionBackend]:
     async with running(place.backend()) as made:
         yield made
+
+
+DRAWN = {
+    "lines": "".join(f"line {i} of \x1b[3{i % 8}mcolours\x1b[0m 漢字\r\n" for i in range(90)).encode() + b"> prompt",
+    "moved about": b"\x1b[2J\x1b[5;10Hhere\x1b[12;1H\x1b[44m blue \x1b[0m\x1b[3;4H\x1b[7mdone now\x1b[0m>>>>>>>>",
+    "a full-screen program": (
+        b"before it\r\nshell$ \x1b[?1049h\x1b[2J\x1b[H\x1b[?1h\x1b=\x1b[1;1Htop\x1b[20;1Hbottom\x1b[10;30Hat its middle"
+    ),
+    "line drawing": b"\x1b[2J\x1b[H\x1b(0lqqqqk\r\nx    x\r\nmqqqqj\x1b(B\r\n---done---",
+}
+"""What programs print, the last eight bytes plain."""
+
+
+def rows(emulator: avt.Vt) -> list[str]:
+    """What it shows, and how."""
+    return [str(line) for line in emulator.view()]
 
 
 # --- opening ----------------------------------------------------------------------------------------
@@ -248,6 +266,29 @@ async def test_keys_are_pressed(backend: SessionBackend, tmp_path: Path) -> None
     assert (tmp_path / "kept").read_bytes() == b"\x1b\x03\r"
 
 
+@pytest.mark.parametrize("size", [1, 256, 65536])
+async def test_what_a_person_types_arrives_byte_by_byte_as_it_is(
+    backend: SessionBackend, tmp_path: Path, size: int
+) -> None:
+    """Also what would end a paste, and what a command line could misread."""
+    kept = tmp_path / "kept"
+    session = await open_reader(backend, "P-7~1", kept)
+    data = ((b"\x1b[201~;\x00" + bytes(range(256))) * 300)[:size]
+    for piece in (data, b"", b"\r"):
+        await session.write(piece)
+    await said(session, f"total {size + 1}\r\n".encode())
+    assert kept.read_bytes() == data + b"\r"
+    assert await session.stamps() == Stamps()
+
+
+async def test_what_is_typed_to_an_agent_that_has_ended_is_refused(backend: SessionBackend) -> None:
+    session = await backend.open(spec("P-8~1", "true"))
+    await exit_of(session)
+    for data in (b"x", b"x" * 4000):
+        with pytest.raises(SessionGone):
+            await session.write(data)
+
+
 async def test_a_dead_agent_gets_no_prompt_and_harms_nobody(backend: SessionBackend, tmp_path: Path) -> None:
     other = await open_reader(backend, "P-5~1", tmp_path / "other")
     session = await backend.open(spec("P-6~1", "true"))
@@ -300,6 +341,26 @@ async def test_output_wakes_whoever_waits(backend: SessionBackend) -> None:
         await session.submit(DeliveryId("1"))
         with trio.fail_after(5):
             await woken.wait()
+
+
+async def test_all_who_wait_hear_each_in_their_own_time(backend: SessionBackend, tmp_path: Path) -> None:
+    session = await open_reader(backend, "O-8~1", tmp_path / "kept")
+    heard: list[int] = []
+
+    async def wait(seen: int) -> None:
+        heard.append(await session.changed(seen))
+
+    with trio.fail_after(5):
+        seen = await session.changed(0)
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(wait, seen)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert heard == []
+            await session.write(b"x")
+        assert len(heard) == 3
+        assert min(heard) > seen
+        assert await session.changed(seen) >= max(heard)  # and who was away meanwhile, at once
 
 
 async def test_the_first_byte_is_kept(backend: SessionBackend) -> None:
@@ -357,6 +418,81 @@ async def test_a_styled_screen_tells_what_is_dim_or_inverse_as_well(backend: Ses
     assert re.sub("\x1b\\[[0-9;:]*m", "", styled) == "plain dim Try green over"
     assert re.search("plain \x1b\\[[0-9;]*\\b2m(\x1b\\[[0-9;]*m)*dim\x1b", styled) is not None
     assert re.search("\x1b\\[[0-9;]*7mT\x1b\\[0;2m(\x1b\\[[0-9;]*m)*ry\x1b", styled) is not None
+
+
+@pytest.mark.parametrize("name", DRAWN)
+async def test_a_replay_and_what_follows_it_show_the_same_elsewhere(
+    backend: SessionBackend, tmp_path: Path, name: str
+) -> None:
+    """Judged by a terminal emulator that saw it all from the beginning, and one that saw the replay only."""
+    drawing = tmp_path / "drawing"
+    drawing.write_bytes(DRAWN[name])
+    session = await backend.open(
+        spec("O-9~1", "sh", "-c", f"stty raw -echo; cat '{drawing}'; exec cat", columns=60, rows=20)
+    )
+    await said(session, DRAWN[name][-8:])
+    replay = await session.replay()
+    assert (replay.columns, replay.rows, replay.exact) == (60, 20, True)
+    assert replay.offset == session.end
+
+    more = b"\x1b[A\x1b[1Dx\x1b[?25h\x1b[31m+\x1b[0m"
+    await session.write(more)
+    await said(session, more)
+    whole, part = avt.Vt(60, 20, 0), avt.Vt(60, 20, 0)
+    whole.feed_str((await session.read(0, 1 << 20))[1].decode("utf-8", "replace"))
+    rest = (await session.read(replay.offset, 1 << 20))[1]
+    assert rest == more
+    part.feed_str((replay.data + rest).decode("utf-8", "replace"))
+    assert rows(part) == rows(whole)
+    assert (part.cursor.col, part.cursor.row) == (whole.cursor.col, whole.cursor.row)
+    assert part.cursor_key_app_mode == whole.cursor_key_app_mode
+    for emulator in (whole, part):  # what is behind the alternate screen
+        emulator.feed_str("\x1b[?1049l")
+    assert rows(part) == rows(whole)
+
+
+@pytest.mark.parametrize("mode", [b"\x1b[?2004h", b"\x1b[?1h", b"\x1b[?1006h", b"\x1b[?25l", b"\x1b[?1002h"])
+async def test_a_replay_sets_the_modes_that_the_program_did(
+    backend: SessionBackend, tmp_path: Path, mode: bytes
+) -> None:
+    drawing = tmp_path / "drawing"
+    drawing.write_bytes(mode + b"shown")
+    session = await backend.open(spec("O-10~1", "sh", "-c", f"cat '{drawing}'; exec cat"))
+    await said(session, b"shown")
+    assert mode in (await session.replay()).data
+
+
+async def test_a_screen_that_is_overtaken_by_output_is_told_from_one_that_rests(backend: SessionBackend) -> None:
+    session = await backend.open(
+        spec("O-11~1", "sh", "-c", "while :; do echo flood; done & read line; kill $!; wait; echo quiet; exec cat")
+    )
+    await said(session, b"flood")
+    replay = await session.replay()
+    start, _ = await session.read(replay.offset, 1)
+    assert start == replay.offset <= session.end
+    await session.write(b"\r")
+    await said(session, b"quiet\r\n", within=30)
+    replay = await session.replay()
+    assert replay.exact
+    assert replay.offset == session.end
+    emulator = avt.Vt(replay.columns, replay.rows, 0)
+    emulator.feed_str(replay.data.decode())
+    assert [line.rstrip() for line in emulator.text() if line.strip()][-2:] == ["flood", "quiet"]
+
+
+async def test_a_session_whose_agent_has_ended_is_still_shown_until_it_is_closed(backend: SessionBackend) -> None:
+    session = await backend.open(spec("O-12~1", "sh", "-c", "echo last words"))
+    await exit_of(session)
+    await said(session, b"last words")
+    assert b"last words" in (await session.replay()).data
+    seen = await session.changed(0)
+    assert not session.closed
+    await session.close()
+    assert session.closed
+    with trio.fail_after(5):
+        await session.changed(seen)
+    with pytest.raises(SessionGone):
+        await session.replay()
 
 
 async def test_the_size_is_set_and_changed(backend: SessionBackend, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A house without actors: records in memory, and the same rules at their simplest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import trio
@@ -24,7 +24,15 @@ from supervisor.domain.agent import (
     Source,
 )
 from supervisor.domain.built_in import BUILT_IN
-from supervisor.domain.errors import Ambiguous, Conflict, NotFound, SessionGone, TicketTaken, WorkspaceError
+from supervisor.domain.errors import (
+    Ambiguous,
+    BoardAuth,
+    Conflict,
+    NotFound,
+    SessionGone,
+    TicketTaken,
+    WorkspaceError,
+)
 from supervisor.domain.ids import AgentId, DeliveryId, ReviewId, TicketId, agent_id_for
 from supervisor.domain.phases import Progress
 from supervisor.domain.review import Request, Review, ReviewKind, Subject, Verdict, chosen, decide
@@ -35,6 +43,7 @@ from supervisor.domain.views import (
     StatusView,
     StreamsView,
     SyncView,
+    WriteView,
 )
 from supervisor.ports import Attach, Edit, Exported, TicketDraft
 from supervisor.web.house import House
@@ -211,6 +220,8 @@ class FakeSync:
         self.slow: trio.Event | None = None
         self.syncs = 0
         self.asked = trio.Event()
+        self.owed: tuple[WriteView, ...] = ()
+        self.heard_bodies: list[bytes] = []
 
     async def now(self, collection: str | None) -> SyncView:
         self.syncs += 1
@@ -222,6 +233,18 @@ class FakeSync:
         if collection not in (None, "backend"):
             raise NotFound(f"there is no collection {collection}")
         return SyncView(created=("ENG-1",), total_processed=1)
+
+    def writes(self, collection: str) -> Sequence[WriteView]:
+        if collection != "backend":
+            raise NotFound(f"there is no collection {collection}")
+        return self.owed
+
+    def heard(self, collection: str, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        if collection != "backend":
+            raise NotFound(f"there is no collection {collection}")
+        if headers.get("x-signature") != "right":
+            raise BoardAuth("it is not signed")
+        self.heard_bodies.append(body)
 
     def collections(self) -> Sequence[CollectionView]:
         return (CollectionView("backend", "local", "/tickets", NOON, None, None, None, None, 0, ()),)
@@ -348,7 +371,7 @@ class FakeHouse:
             backends=(),
             drivers=(),
             projects=("api",),
-            streams=StreamsView("ws://127.0.0.1:1/api/v1/activity"),
+            streams=StreamsView("ws://127.0.0.1:1/api/v1/activity", "ws://127.0.0.1:1/api/v1/agents/{agent}/terminal"),
             since=NOON,
             state_dir="/state",
             head=self.activity.head,

@@ -132,21 +132,22 @@ def reader(agent_id: str, kept: Path, *options: str, **fields: Any) -> SessionSp
 
 async def said(session: Session, wanted: bytes, within: float = 10.0) -> bytes:
     """Wait until the transcript holds some bytes, and return all of it."""
-    text = b""
+    text, seen = b"", 0
     with trio.fail_after(within):
         while True:
             while piece := (await session.read(len(text), 1 << 20))[1]:
                 text += piece
             if wanted in text:
                 return text
-            await session.changed()
+            seen = await session.changed(seen)
 
 
 async def exit_of(session: Session, within: float = 10.0) -> ExitStatus | None:
     """Wait until the session's end is known."""
+    seen = 0
     with trio.fail_after(within):
         while session.exit is None and session.lost is None:
-            await session.changed()
+            seen = await session.changed(seen)
     return session.exit
 
 

@@ -118,9 +118,10 @@ def record_of(backend: VscodeBackend, session: Session) -> dict[str, Any]:
 
 async def over(session: Session, within: float = 1.0) -> None:
     """Wait until its end is known: that takes no second."""
+    seen = 0
     with trio.fail_after(within):
         while session.exit is None and session.lost is None:
-            await session.changed()
+            seen = await session.changed(seen)
 
 
 async def test_a_killed_host_is_seen_with_the_truth_about_its_agent(backend: VscodeBackend) -> None:

@@ -186,7 +186,7 @@ async def test_a_long_prompt_arrives_whole(served: Served, client: httpx2.AsyncC
 async def test_an_agents_terminal_is_read(served: Served, client: httpx2.AsyncClient) -> None:
     with_agent(served)
     attach = from_json((await client.get("agents/ENG-1~1/attach")).content, views.AttachView)
-    assert attach.tmux[0] == "tmux"
+    assert attach.argv[0] == "tmux"
     screen = await client.get("agents/ENG-1~1/screen")
     assert screen.headers["content-type"] == "text/plain; charset=utf-8"
     assert screen.text == served.house.fleet.sessions[AGENT_1].shown

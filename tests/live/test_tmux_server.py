@@ -55,8 +55,9 @@ async def test_the_death_of_the_server_is_known_at_once(backend: TmuxBackend, pl
     os.kill(server.pid, signal.SIGKILL)
     with trio.fail_after(1):
         for session in sessions:
+            seen = 0
             while session.lost is None:
-                await session.changed()
+                seen = await session.changed(seen)
     assert all("tmux server" in (session.lost or "") and session.exit is None for session in sessions)
     assert (ended.exit, ended.lost) == (ExitStatus(code=1), None)
     with pytest.raises(SessionGone):
@@ -83,9 +84,10 @@ async def test_a_server_that_nobody_starts_again_is_missed_at_once(place: TmuxPl
         session = await open_reader(backend, "V-15~1", tmp_path / "kept")
         assert backend.server is not None
         os.kill(backend.server.pid, signal.SIGKILL)
+        seen = 0
         with trio.fail_after(1):
             while session.lost is None:
-                await session.changed()
+                seen = await session.changed(seen)
         with pytest.raises(BackendError):
             await backend.sessions()
         tmux(place, "-f", "/dev/null", "new-session", "-d", "cat")

@@ -10,15 +10,17 @@ from urllib.parse import unquote
 import trio
 
 from supervisor.adapters.sessions import processes
+from supervisor.adapters.sessions.news import News
 from supervisor.adapters.sessions.tmux.control import Block, ControlClient
 from supervisor.adapters.sessions.tmux.language import command, literal, literal_with_time, sequence, when
 from supervisor.adapters.sessions.tmux.launch import write_private
 from supervisor.adapters.sessions.tmux.panes import Pane, encode, read_status
+from supervisor.adapters.sessions.tmux.replay import SETTLE, TRIES, Trail, looking, replay, shown
 from supervisor.adapters.sessions.tmux.transcripts import Transcript
 from supervisor.domain.agent import ExitStatus
 from supervisor.domain.errors import BackendError, SessionGone
 from supervisor.domain.ids import DeliveryId
-from supervisor.ports import Attach, Stamps
+from supervisor.ports import Attach, Replay, Stamps
 
 BUFFER_PREFIX: Final = "operator-"
 """Begins the name of every paste buffer of ours."""
@@ -29,6 +31,8 @@ _STATUS_PATIENCE: Final = 2.0
 """Seconds that the status of a stopped agent may take to become known."""
 _FRESH: Final = 64 * 1024
 """Bytes at a transcript's end that are read without a thread."""
+_FEW: Final = 128
+"""Bytes that are passed on as key codes: tmux takes them apart in a time that grows with the square of their number."""
 _DONE: Final = command("display-message", "-p", "done")
 _DEAD: Final = command("display-message", "-p", "dead")
 
@@ -52,13 +56,14 @@ class TmuxSession:
         self._control = control
         self._attach = attach
         self._private = private
-        self._news = trio.Event()
-        self._news.set()
+        self._news = News()
         self._settled = trio.Event()
         self._exit: ExitStatus | None = None
         self._lost: str | None = None
         self._server_gone = False
-        self._transcript = watch_transcript(self._news_came)
+        self._transcript = watch_transcript(self._news.came)
+        self._trail = Trail(self._transcript)
+        self._replaying = trio.Lock()
         process = processes.look_at(pane.pid)
         if process is not None and process.parent != pane.server.pid:
             process = None  # the number belongs to somebody else by now
@@ -86,9 +91,8 @@ class TmuxSession:
     def attach(self) -> Attach:
         return Attach(self._attach)
 
-    async def changed(self) -> None:
-        await self._news.wait()
-        self._news = trio.Event()
+    async def changed(self, seen: int) -> int:
+        return await self._news.after(seen)
 
     async def read(self, offset: int, limit: int) -> tuple[int, bytes]:
         if self.end - offset <= _FRESH:
@@ -102,18 +106,7 @@ class TmuxSession:
         if not text:  # tmux keeps no empty buffer
             await self._input(stamp)
             return
-        buffer = f"{BUFFER_PREFIX}{secrets.token_hex(8)}"
-        path = self._private / buffer
-        try:
-            await trio.to_thread.run_sync(write_private, path, _bytes(text))
-            await self._input(
-                command("paste-buffer", "-d", "-p", "-r", "-b", buffer, "-t", self.pane.id),
-                stamp,
-                first=command("load-buffer", "-b", buffer, literal(str(path))),
-                if_dead=command("delete-buffer", "-b", buffer),
-            )
-        finally:
-            path.unlink(missing_ok=True)
+        await self._paste(_bytes(text), stamp, framed=True)
 
     async def submit(self, delivery_id: DeliveryId) -> None:
         await self._input(
@@ -123,6 +116,26 @@ class TmuxSession:
 
     async def press(self, *keys: str) -> None:
         await self._input(command("send-keys", "-t", self.pane.id, "--", *keys))
+
+    async def write(self, data: bytes) -> None:
+        if len(data) > _FEW:
+            await self._paste(data)
+        elif data:
+            codes = (f"{byte:02x}" for byte in data)
+            await self._input(command("send-keys", "-t", self.pane.id, "-H", *codes))
+
+    async def replay(self) -> Replay:
+        async with self._replaying:
+            tries = 0
+            while True:
+                end = self.end
+                found = shown(await self._run(looking(self.pane.id)), self.pane.id)
+                await trio.sleep(SETTLE)
+                tries, settled = tries + 1, self.end == end
+                if settled or tries == TRIES:
+                    break
+            await trio.to_thread.run_sync(self._trail.follow, end)
+            return replay(found, self._trail, end, settled=settled)
 
     async def stamps(self) -> Stamps:
         line = await self._formats("#{@operator_typed}|#{@operator_submitted}")
@@ -166,7 +179,7 @@ class TmuxSession:
             except SessionGone:
                 pass  # somebody else closed it
         self.closed = True
-        self._news_came()
+        self._news.came()
 
     # --- what the backend does with it -----------------------------------------------------------
 
@@ -179,7 +192,7 @@ class TmuxSession:
         if not self.over:
             self._exit = status
             self._settled.set()
-            self._news_came()
+            self._news.came()
 
     def lose(self, reason: str, *, server_gone: bool = False) -> None:
         """The terminal is gone, and nobody will know how the agent ended."""
@@ -187,7 +200,7 @@ class TmuxSession:
         if not self.over:
             self._lost = reason
             self._settled.set()
-            self._news_came()
+            self._news.came()
 
     async def watch(self) -> None:
         """Wait for the agent's process to end and find out how."""
@@ -233,6 +246,22 @@ class TmuxSession:
             raise SessionGone("its pane was closed")
         return line
 
+    async def _paste(self, data: bytes, *then: str, framed: bool = False) -> None:
+        """Put bytes into the agent's input at once; `framed`: as a paste, if the program has asked for that."""
+        buffer = f"{BUFFER_PREFIX}{secrets.token_hex(8)}"
+        path = self._private / buffer
+        paste = ("-d", "-r", *(("-p",) if framed else ()), "-b", buffer, "-t", self.pane.id)
+        try:
+            await trio.to_thread.run_sync(write_private, path, data)
+            await self._input(
+                command("paste-buffer", *paste),
+                *then,
+                first=command("load-buffer", "-b", buffer, literal(str(path))),
+                if_dead=command("delete-buffer", "-b", buffer),
+            )
+        finally:
+            path.unlink(missing_ok=True)
+
     async def _input(self, *commands: str, first: str = "", if_dead: str = "") -> None:
         """Run commands that put something into the agent's input, if it lives at that very moment.
 
@@ -255,9 +284,6 @@ class TmuxSession:
         if self._lost is not None:
             raise SessionGone(f"the session {self.session_id} is gone: {self._lost}")
         return await self._control.run(line, server=self.pane.server)
-
-    def _news_came(self) -> None:
-        self._news.set()
 
 
 def pipe_command(pane: str, path: Path) -> str:

@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from supervisor.adapters.sessions import processes
+from supervisor.adapters.sessions.news import News
 from supervisor.adapters.sessions.vscode.connection import Connection
 from supervisor.adapters.sessions.vscode.keys import pressed
 from supervisor.adapters.sessions.vscode.launch import python
@@ -17,7 +18,7 @@ from supervisor.adapters.sessions.vscode.screen import Screen, Size
 from supervisor.domain.agent import ExitStatus
 from supervisor.domain.errors import BackendError, SessionGone
 from supervisor.domain.ids import DeliveryId
-from supervisor.ports import Attach, Stamps
+from supervisor.ports import Attach, Replay, Stamps
 from supervisor.ptyhost import files, transcript, wire
 
 _FRESH: Final = 64 * 1024
@@ -58,8 +59,7 @@ class VscodeSession:
         """Set when it is connected, or will not be any more."""
         self._host_gone = False
         self._end = transcript.end_of(str(folder))
-        self._news = trio.Event()
-        self._news.set()
+        self._news = News()
         self._settled = trio.Event()
         self._exit: ExitStatus | None = None
         self._lost: str | None = None
@@ -86,9 +86,8 @@ class VscodeSession:
     def attach(self) -> Attach:
         return Attach((*python(), "attach", self.record.socket))
 
-    async def changed(self) -> None:
-        await self._news.wait()
-        self._news = trio.Event()
+    async def changed(self, seen: int) -> int:
+        return await self._news.after(seen)
 
     async def read(self, offset: int, limit: int) -> tuple[int, bytes]:
         folder = str(self.folder)
@@ -110,6 +109,18 @@ class VscodeSession:
     async def press(self, *keys: str) -> None:
         sent = pressed(*keys)
         await self._input("keys", {"normal": len(sent.normal)}, sent.normal + sent.application)
+
+    async def write(self, data: bytes) -> None:
+        # Keys that are the same in both modes. A host of an earlier version knows this, and it is acknowledged.
+        await self._input("keys", {"normal": len(data)}, data + data)
+
+    async def replay(self) -> Replay:
+        columns, rows = self._last_size
+        if self._host_gone:  # its files tell the rest
+            text = await self.screen(styled=True)
+            return Replay(self._end, columns, rows, exact=True, data=text.replace("\n", "\r\n").encode())
+        frame = await self._ask("replay")
+        return Replay(frame.number("end"), columns, rows, frame.head.get("exact") is True, frame.body)
 
     async def stamps(self) -> Stamps:
         self._must_be_there()
@@ -151,7 +162,7 @@ class VscodeSession:
             files.remove(str(self.folder), files.RECORD)
             files.remove("/", self.record.socket)
         self.closed = True
-        self._news_came()
+        self._news.came()
 
     # --- what the backend does with it -----------------------------------------------------------
 
@@ -243,22 +254,19 @@ class VscodeSession:
     def _grown(self, end: int) -> None:
         if end > self._end:
             self._end = end
-            self._news_came()
+            self._news.came()
 
     def _ended(self, status: ExitStatus) -> None:
         if not self.over:
             self._exit = status
             self._settled.set()
-            self._news_came()
+            self._news.came()
 
     def _lose(self, reason: str) -> None:
         if not self.over:
             self._lost = reason
             self._settled.set()
-            self._news_came()
-
-    def _news_came(self) -> None:
-        self._news.set()
+            self._news.came()
 
     # --- asking ----------------------------------------------------------------------------------
 

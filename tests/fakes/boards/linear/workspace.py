@@ -60,6 +60,8 @@ class Workspace:
     """Every id that was ever given: Linear takes none twice."""
     writes: Counter[str] = Factory(Counter)
     """How often the API changed something of an issue, by the issue's id."""
+    history: dict[str, list[tuple[str, tuple[str, ...]]]] = Factory(dict)
+    """State and comments after each change by the API, by the issue's id: two that are equal are one too many."""
     _last: datetime = Factory(lambda: datetime.now(UTC) - timedelta(days=1))
     _numbers: Counter[str] = Factory(Counter)
 
@@ -168,4 +170,5 @@ class Workspace:
         act(issue)
         self.touch(issue_id)
         self.writes[issue_id] += 1
+        self.history.setdefault(issue_id, []).append((self.state_of(issue_id), tuple(issue.comments.values())))
         return {"success": True}
