@@ -103,7 +103,14 @@ def anchored(config: "Config", folder: Path) -> "Config":
         config,
         daemon=evolve(config.daemon, state_dir=None if state_dir is None else _from(folder, state_dir)),
         projects={name: evolve(given, path=_from(folder, given.path)) for name, given in config.projects.items()},
-        collections={name: evolve(given, path=_from(folder, given.path)) for name, given in config.collections.items()},
+        collections={
+            name: evolve(
+                given,
+                path=_from(folder, given.path) if given.path else "",
+                token_file=_from(folder, given.token_file) if given.token_file is not None else None,
+            )
+            for name, given in config.collections.items()
+        },
         drivers={
             name: evolve(given, command=(_program(folder, given.command[0]), *given.command[1:]))
             for name, given in config.drivers.items()

@@ -96,6 +96,10 @@ class Client:
         """Where tickets come from."""
         return (await self._get("/collections", views.CollectionList)).collections
 
+    async def board_writes(self, collection: str) -> tuple[views.WriteView, ...]:
+        """What a collection's board is still to be told, oldest first."""
+        return (await self._get(f"/collections/{_part(collection)}/writes", views.WriteList)).writes
+
     async def issue_types(self) -> tuple[views.TypeView, ...]:
         """What kinds of tickets there are."""
         return (await self._get("/issuetypes", views.TypeList)).issuetypes

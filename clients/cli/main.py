@@ -25,6 +25,7 @@ _COMMANDS = {
     "demo": ("demo.run:demo", "Show Operator at work in a throw-away workspace, in about a minute."),
     "status": ("status:status", "What needs you, what runs, and what comes next."),
     "watch": ("watch:watch", "Follow the activity as it happens."),
+    "tui": ("tui:tui", "The board, what needs you and every act, in this terminal; also: operator"),
     "attach": ("attach:attach", "Sit down at an agent's terminal."),
     "review": ("review:app", "See what waits for your decision, and what was decided."),
     "approve": ("verdicts:approve", "Approve what an agent waits for."),
@@ -77,6 +78,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if tokens is None else tokens)
+    if not words and sys.stdin.isatty() and sys.stdout.isatty():
+        words = ["tui"]
     try:
         result = build(listed=not words or words[0].startswith("-"))(words, exit_on_error=False, print_error=True)
         sys.stdout.flush()

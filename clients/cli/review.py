@@ -1,6 +1,5 @@
 """`operator review`: what people are to decide. The verdicts themselves are in `verdicts.py`."""
 
-import json
 import shlex
 import sys
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from attrs import evolve
 from cyclopts import App, Parameter
 
 from clients.cli import marks
+from clients.cli.asked import other_arguments
 from clients.cli.options import COMMON, CliError, Common, ask, find, show
 from clients.cli.terminal import Terminal
 from clients.cli.text import clean, clean_lines, columns_of, pad
@@ -182,20 +182,10 @@ def _body(review: ReviewView, out: Terminal) -> list[str]:
 
 def _other_arguments(review: ReviewView) -> str:
     """What else a tool is to be given: a file's new text, say."""
-    if review.kind != "permission" or review.tool_input is None:
-        return ""
-    try:
-        given = json.loads(review.tool_input)
-    except (ValueError, RecursionError):
-        return clean_lines(review.tool_input)
-    if not isinstance(given, dict):
-        return clean_lines(review.tool_input)
-    rest = {name: value for name, value in given.items() if value != review.command}
     lines = []
-    for name, value in rest.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        lines.append(f"  {clean(name)}:")
-        lines += [f"    {line}" for line in clean_lines(text).rstrip("\n").split("\n")]
+    for name, text in other_arguments(review):
+        lines += [f"  {clean(name)}:"] if name else []
+        lines += [f"    {line}" if name else line for line in clean_lines(text).rstrip("\n").split("\n")]
     return "\n".join(lines)
 
 

@@ -103,15 +103,21 @@ def _collections(collections: tuple[CollectionView, ...], now: datetime, out: Te
         line = "  ".join(row).rstrip()
         lines.append(out.paint("error", line) if each.error else line)
         lines += [f"  {out.mark(marks.LOST)} {clean(problem)}" for problem in each.problems[:3]]
+        lines += [f"  {clean(each.hint)}"] if each.error and each.hint else []
+        lines += [f"  {clean(each.write_error)}"] if each.write_error and each.write_error != each.error else []
     return "\n".join(lines) + "\n"
 
 
 def _synced(each: CollectionView, now: datetime) -> list[str]:
     when = f"synced {since(each.last_sync, now)} ago" if each.last_sync else "not read yet"
+    following = each.retry_at or each.next_sync
     if each.error:
-        again = f", again {until(each.retry_at, now)}" if each.retry_at else ""
+        again = f", again {until(following, now)}" if following else ""
         when = f"{clean(each.error)} ({each.error_code}){again}"
-    pending = f"{each.pending_writes} write{'s' if each.pending_writes != 1 else ''} to the board pending"
+    elif following:
+        when += f", next {until(following, now)}"
+    age = f" for {since(each.oldest_write, now)}" if each.oldest_write else ""
+    pending = f"{each.pending_writes} write{'s' if each.pending_writes != 1 else ''} to the board pending{age}"
     return [when, pending if each.pending_writes else ""]
 
 

@@ -210,4 +210,5 @@ def _facts(ticket: TicketView) -> list[tuple[str, str]]:
         ("attempts", str(ticket.attempts) if ticket.attempts else ""),
         ("note", ", ".join(note for note in ended if note)),
         ("problem", ticket.problem or ""),
+        ("conflict", ticket.conflict or ""),
     ]

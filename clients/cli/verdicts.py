@@ -8,12 +8,13 @@ from cyclopts import Parameter
 
 from clients.api.client import Client
 from clients.cli import marks
+from clients.cli.asked import meant
 from clients.cli.editor import edited, has_editor
 from clients.cli.options import COMMON, USAGE, CliError, Common, ask, read_text, show
 from clients.cli.review import page_of, question_of
 from clients.cli.terminal import Terminal, terminal
 from clients.cli.text import clean
-from supervisor.domain.views import QuestionView, ReviewView, VerdictView
+from supervisor.domain.views import ReviewView, VerdictView
 
 Target = Annotated[str, Parameter(name=["TARGET"], help="A ticket or an agent.")]
 Which = Annotated[
@@ -169,25 +170,6 @@ def asked(review: ReviewView) -> dict[str, str]:
             raise CliError("Nothing was answered.", f"The question stays open: operator review show {review.id}")
         found[question.text] = meant(question, line)
     return found
-
-
-def meant(question: QuestionView, text: str) -> str:
-    """What a person's words mean: options by number or label, several where that is allowed; else the words."""
-    labels = [each.label for each in question.options]
-    whole = _option(labels, text)
-    if whole is not None or not question.multiple:
-        return text if whole is None else whole
-    chosen = [_option(labels, part) for part in text.split(",")]
-    return text if None in chosen else ", ".join(each for each in chosen if each is not None)
-
-
-def _option(labels: list[str], text: str) -> str | None:
-    word = text.strip()
-    if word in labels:
-        return word
-    if word.isascii() and word.isdigit() and 1 <= int(word) <= len(labels):
-        return labels[int(word) - 1]
-    return next((label for label in labels if label.casefold() == word.casefold()), None)
 
 
 def told(view: VerdictView, out: Terminal) -> str:

@@ -5,6 +5,12 @@ from datetime import datetime
 from attrs import field, frozen
 
 from supervisor.domain.activity import Value
+from supervisor.domain.board_views import CollectionList as CollectionList
+from supervisor.domain.board_views import CollectionView as CollectionView
+from supervisor.domain.board_views import HeardView as HeardView
+from supervisor.domain.board_views import SyncView as SyncView
+from supervisor.domain.board_views import WriteList as WriteList
+from supervisor.domain.board_views import WriteView as WriteView
 
 
 @frozen
@@ -105,75 +111,6 @@ class TicketPage:
     tickets: tuple[TicketView, ...]
     next_cursor: str | None
     total_count: int
-
-
-@frozen
-class SyncView:
-    """What a sync changed, by the boards' own keys."""
-
-    created: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    closed: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    total_processed: int = 0
-
-
-@frozen
-class CollectionView:
-    name: str
-    provider: str
-    where: str
-    last_sync: datetime | None
-    next_sync: datetime | None
-    error_code: str | None
-    error: str | None
-    retry_at: datetime | None
-    pending_writes: int
-    problems: tuple[str, ...]
-    hint: str | None = None
-    """What a person can do about the error."""
-    last_full: datetime | None = None
-    """When everything was read last, not only what changed."""
-    oldest_write: datetime | None = None
-    """Since when the oldest of the pending writes waits."""
-    write_error: str | None = None
-    """Why the board was not written to when that was tried last."""
-
-
-@frozen
-class WriteView:
-    """What a board is still to be told."""
-
-    collection: str
-    ticket_id: str
-    kind: str
-    """`started`, `awaiting`, `requeued`, `done`, `failed`, `cancelled`, or `noted`: only the comment has news."""
-    since: datetime
-    attempts: int
-    """How often it was tried in vain."""
-    error: str | None
-    """Why it is not written yet, where anything stands in its way."""
-
-
-@frozen
-class WriteList:
-    """Oldest first."""
-
-    writes: tuple[WriteView, ...]
-
-
-@frozen
-class HeardView:
-    """A webhook was believed: its board is read soon."""
-
-    collection: str
-
-
-
-@frozen
-class CollectionList:
-    collections: tuple[CollectionView, ...]
 
 
 @frozen

@@ -38,7 +38,7 @@ async def test_a_ticket_is_done_without_any_tmux(hosted: Place) -> None:
     assert agent["backend"] == "vscode"
     status = await hosted.get("/status")
     assert [(each["name"], each["ok"]) for each in status["backends"]] == [("vscode", True)]
-    assert "ptyhost" in " ".join((await hosted.get(f"/agents/{agent['id']}/attach"))["tmux"])
+    assert "ptyhost" in " ".join((await hosted.get(f"/agents/{agent['id']}/attach"))["argv"])
     assert not hosted.tmux_sockets()
 
 

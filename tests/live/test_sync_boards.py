@@ -10,7 +10,7 @@ import trio
 
 from supervisor.domain.ticket import BoardState
 from tests.e2e.test_boards import BOARD, TASK, join, nothing_pending, until
-from tests.fakes.boards.sites import SITES, LinearSite, Site, Trouble
+from tests.fakes.boards.sites import SITES, JiraSite, LinearSite, Site, Trouble
 from tests.harness import Event, Place
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -149,21 +149,21 @@ async def test_a_person_moves_it_while_our_write_is_on_its_way(place: Place, sit
 
 async def test_a_record_that_a_search_misses_is_not_taken_for_gone(place: Place) -> None:
     async with SITES["jira"]() as site:
-        join(place, site, more='full_every = "1s"')
-        issue = site.add("A task", "rehearse: think 3\n" + TASK)
-        key = site.key(issue)
+        assert isinstance(site, JiraSite)
+        join(place, site, more='full_every = "1s"\nlabels = ["agent"]')
+        waits = site.add("A task without the label", TASK)
+        gone = site.add("Another", "rehearse: think 30", labels=("agent",))
         await place.start()
-        await place.until_journal(key, "prompt")
-        site.server.site._index[issue] = None  # type: ignore[attr-defined]
-        await place.post("/queue/sync/backend")
-        await place.post("/queue/sync/backend")
-        assert not (await place.get(f"/tickets/{key}"))["closed_on_board"]
-        gone = site.add("Another", "rehearse: think 30")
+        await place.until_journal(site.key(gone), "prompt")
+        site.server.site._index[waits] = None  # the search's index lags
+        hidden = (await view(place))["last_full"]
         other = site.key(gone)
-        await place.until_journal(other, "prompt")
         site.delete(gone)
         closed = await place.until(lambda each: each["kind"] == "ticket.closed_on_board")
         assert closed["ticket"] == other
+        assert (await view(place))["last_full"] >= hidden
+        left = await place.get(f"/tickets/{site.key(waits)}")
+        assert (left["status"], "labels" in left["reason"]) == ("parked", True)
 
 
 async def test_another_place_closes_nothing_of_the_old_one(place: Place, linear: LinearSite) -> None:

@@ -102,10 +102,11 @@ def _opened(root: Path, name: str) -> Iterator[tuple[BinaryIO, int]]:
         raise _not_there(name) from None
     if handle is None:
         raise _not_there(name)
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(handle)
+        raise _not_there(name)
     with open(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise _not_there(name)
         yield file, facts.st_size
 
 

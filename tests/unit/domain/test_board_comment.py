@@ -22,7 +22,17 @@ from supervisor.domain.review import (
     ReviewKind,
     Subject,
 )
-from supervisor.domain.ticket import Cancelled, Done, Failed, Launching, Parked, ParkReason, Queued, Running, TicketStatus
+from supervisor.domain.ticket import (
+    Cancelled,
+    Done,
+    Failed,
+    Launching,
+    Parked,
+    ParkReason,
+    Queued,
+    Running,
+    TicketStatus,
+)
 from tests import strategies
 from tests.unit.domain.samples import AGENT, NOON, ticket
 

@@ -111,6 +111,8 @@ CONTRACT = {
     "GET /docs",
     "POST /queue/sync",
     "POST /queue/sync/{collection}",
+    "GET /collections/{collection}/writes",
+    "POST /collections/{collection}/webhook",
     "POST /queue/pause",
     "POST /queue/resume",
     "GET /queue/status",
@@ -155,8 +157,9 @@ def test_the_description_is_valid_and_says_all_routes() -> None:
     assert all(operation["summary"] for item in described["paths"].values() for operation in item.values())
 
 
-def test_only_health_needs_no_token() -> None:
-    assert [route.path for route in ROUTES if not route.token] == ["/health"]
+def test_only_health_and_what_boards_sign_need_no_token() -> None:
+    assert [route.path for route in ROUTES if not route.token] == ["/health", "/collections/{collection}/webhook"]
+    assert [route.path for route in ROUTES if route.signed] == ["/collections/{collection}/webhook"]
 
 
 def test_the_page_needs_nothing_else() -> None:

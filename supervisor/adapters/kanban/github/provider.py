@@ -76,8 +76,8 @@ class GitHubBoard:
         await trio.lowlevel.checkpoint()
         return False
 
-    async def create(self, new: NewTicket) -> None:
-        await self._board.create(new)
+    async def create(self, new: NewTicket) -> str:
+        return await self._board.create(new)
 
     async def edit(self, external_id: str, edit: Edit) -> None:
         await self._board.edit(external_id, edit)

@@ -18,8 +18,8 @@ _MOST_BODY = 32_767
 _PLAIN_TYPES = ("task", "story")
 
 
-async def add(client: Client, names: Names, new: NewTicket) -> str:
-    """A new issue; its key."""
+async def add(client: Client, names: Names, new: NewTicket) -> tuple[str, str]:
+    """A new issue; its id and its key."""
     kinds = await client.issue_types(names.project)
     kind, exact = _issue_type(kinds, new.type, names)
     labels = new.labels if exact else (*new.labels, new.type)
@@ -28,7 +28,7 @@ async def add(client: Client, names: Names, new: NewTicket) -> str:
     ours = {"id": new.id, "project": new.project, "driver": new.driver}
     known = {key: value for key, value in ours.items() if value is not None}
     made = await client.add({"fields": fields, "properties": [{"key": OURS, "value": known}]})
-    return line(made.get("key"), 255)
+    return line(made.get("id"), 64), line(made.get("key"), 255)
 
 
 async def block(client: Client, key: str, blockers: tuple[str, ...]) -> None:

@@ -284,8 +284,8 @@ class JiraBoard:
         """Every record of Jira's has an id."""
         return False
 
-    async def create(self, new: NewTicket) -> None:
-        """Add an issue. The same ticket again adds no second one, another of that id is a BoardStatus.
+    async def create(self, new: NewTicket) -> str:
+        """Add an issue; its id. The same ticket again adds no second one, another of that id is a BoardStatus.
 
         Each issue that is made here carries our id; one that was made within a day is found by it.
         """
@@ -293,9 +293,11 @@ class JiraBoard:
         for each in found:
             if isinstance(each, Issue) and _id_of_ours(each) == new.id:
                 await self._complete(each, new)
-                return
-        key = await adding.add(self._client, self._names, new)
+                return each.ticket.external_id
+        external_id, key = await adding.add(self._client, self._names, new)
+        self._wrote(external_id)
         await adding.block(self._client, key, new.blocked_by)
+        return external_id
 
     async def _complete(self, found: Issue, new: NewTicket) -> None:
         if found.ticket.title != line(new.title):

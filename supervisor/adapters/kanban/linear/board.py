@@ -264,7 +264,7 @@ class LinearBoard:
         await trio.lowlevel.checkpoint()
         return False
 
-    async def create(self, new: NewTicket) -> None:
+    async def create(self, new: NewTicket) -> str:
         self._must_be_kept(new)
         team = await self._known_team()
         named = [*new.labels, *await self._type_label(new.type)]
@@ -278,11 +278,12 @@ class LinearBoard:
         }
         try:
             await self._graph.change(queries.CREATE_ISSUE, {"input": made})
-            return
+            return str(made["id"])
         except BoardStatus as error:
             refused = error
         if await self._record(made["id"], [], "") is None:
             raise refused
+        return str(made["id"])
 
     async def edit(self, external_id: str, edit: Edit) -> None:
         self._must_be_kept(edit)

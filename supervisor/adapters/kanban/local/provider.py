@@ -1,7 +1,7 @@
 """The local board: a folder of Markdown files, one thread at a time, never the loop's own."""
 
 import errno
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -76,6 +76,9 @@ class LocalBoard:
 
         return await self._do(act)
 
+    async def reread_many(self, ids: Sequence[str]) -> dict[str, BoardTicket | None]:
+        return {each: await self.reread(each) for each in dict.fromkeys(ids)}
+
     async def write(self, write: BoardWrite) -> WriteResult:
         """Status and move; a write that was cut off in between is completed by doing it again."""
         return await self._do(partial(self._write, write))
@@ -83,9 +86,10 @@ class LocalBoard:
     async def assign(self, unnamed: Unnamed, ticket_id: TicketId) -> bool:
         return await self._do(partial(self._assign, unnamed, ticket_id))
 
-    async def create(self, new: NewTicket) -> None:
+    async def create(self, new: NewTicket) -> str:
         """A new file in `queue/`. The same ticket again is no error, another of that id is a BoardStatus."""
         await self._do(partial(self._create, new))
+        return new.id
 
     async def edit(self, external_id: str, edit: Edit) -> None:
         """Raises BoardStatus if the ticket is gone, BoardPayload if its file cannot be changed that way."""
@@ -96,6 +100,9 @@ class LocalBoard:
 
     def changes(self) -> AsyncIterator[None]:
         return Changes(self._root)
+
+    async def aclose(self) -> None:
+        """It keeps nothing open."""
 
     async def _do(self, act: Callable[[], T]) -> T:
         with trio.move_on_after(PATIENCE):

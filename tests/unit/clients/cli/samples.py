@@ -75,6 +75,7 @@ TICKET = views.TicketView(
     closed_on_board=False,
     no_changes=False,
     dirty=False,
+    conflict=None,
     created_at=ago(hours=1),
     updated_at=ago(hours=1),
 )
@@ -102,7 +103,9 @@ STATUS = views.StatusView(
     backends=(views.BackendView("tmux", True, "3.5a"),),
     drivers=(views.DriverView("claude", "command", ("claude",)),),
     projects=("app",),
-    streams=views.StreamsView("ws://127.0.0.1:7009/api/v1/activity"),
+    streams=views.StreamsView(
+        "ws://127.0.0.1:7009/api/v1/activity", "ws://127.0.0.1:7009/api/v1/agents/{agent}/terminal"
+    ),
     since=ago(hours=5),
     state_dir="/state",
     head=42,
