@@ -40,7 +40,7 @@ def test_the_workspace_is_whole(space: Workspace) -> None:
 def test_one_ticket_crashes_in_its_first_attempt_only() -> None:
     crashing = [path.stem for path in TICKETS if "crash" in path.read_text("utf-8")]
     assert crashing == ["FIX-1"]
-    assert "rehearse: attempt 1: crash 1" in TICKETS[1].read_text("utf-8")
+    assert "attempt 1: crash 1" in TICKETS[1].read_text("utf-8")
 
 
 def test_nothing_of_the_users_is_in_reach(space: Workspace) -> None:
@@ -99,8 +99,8 @@ def test_its_tmux_server_is_found_though_nothing_but_its_socket_tells(space: Wor
 def test_the_view_fits_and_says_all() -> None:
     tickets = (evolve(TICKET, status="done"), PARKED, evolve(TICKET, id="A-1", status="running", title="漢字" * 60))
     events = [EventView(n, NOW, "ticket.done", f"T-{n}", None, {}) for n in range(20)]
-    lines = frame(tickets, events, NOW + timedelta(seconds=1), 12.4, Terminal(columns=60))
+    lines = frame(tickets, events, ["漢字" * 60], NOW + timedelta(seconds=1), 12.4, Terminal(columns=60))
     assert lines[0] == "Operator · 1 of 3 tickets ended · 12 s"
     assert all(width(line) <= 60 for line in lines)
-    assert "T-19" in lines[-1]
-    assert len(lines) == 2 + 3 + 1 + 8
+    assert "T-19" in lines[-3]
+    assert len(lines) == 2 + 3 + 1 + 8 + 2
