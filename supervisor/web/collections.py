@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from supervisor.domain.errors import BoardAuth
+from supervisor.domain.errors import BoardAuth, NotFound
 from supervisor.domain.views import CollectionList, HeardView, WriteList
 from supervisor.web.glue import Answer, Refused, Routes, Sent
 from supervisor.web.house import House
@@ -34,6 +34,11 @@ async def webhook(house: House, collection: str, sent: Sent) -> Answer[HeardView
         raise Refused(Refusal(problem(413, "too_large", "A webhook of more than 1 MB is none.")))
     try:
         house.sync.heard(collection, sent.headers, sent.body, datetime.now(UTC))
+    except NotFound:
+        # Whoever cannot sign learns no names: for all that is told, there is one with another secret.
+        raise Refused(
+            Refusal(problem(401, "unsigned", "The webhook is not signed by that collection's board."))
+        ) from None
     except BoardAuth as error:
         raise Refused(Refusal(problem(401, "unsigned", error.message, hint=error.hint))) from None
     return Answer(202, HeardView(collection))
