@@ -11,11 +11,11 @@ PYTEST_ARGS ?=
 # start functions that pass their task_status on (113, 114, 128), generators that are closed with aclosing (900).
 ASYNC_RULES := --enable=ASYNC --disable=ASYNC109,ASYNC113,ASYNC114,ASYNC124,ASYNC128,ASYNC900,ASYNC910,ASYNC911
 # What must also type-check for the platforms it is written for, though the daemon runs on Linux.
-PORTABLE := $(wildcard supervisor/domain supervisor/ports.py supervisor/hook.py supervisor/ptyhost clients/api)
+PORTABLE := $(wildcard supervisor/domain supervisor/ports supervisor/hook.py supervisor/ptyhost clients/api)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test fix lint types imports pytest faults agents bench lock clean
+.PHONY: help setup demo test fix lint types imports pytest faults agents vscode vsix workbench bench lock clean
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
 help: ## list the targets
@@ -51,9 +51,26 @@ pytest: setup ## the tests alone (PYTEST_ARGS="-k queue")
 faults: setup ## kill things at KILLS=200 random points and beside AGENTS=200, and look at what is left
 	@$(PY) -m pytest tests/faults --kills=$(KILLS) --agents=$(AGENTS) $(PYTEST_ARGS)
 
-agents: ## the real agent CLIs, offline, AGENT_WORKERS=2 at a time (the first time npm installs them: 240 MB)
+agents: ## the real agent CLIs, offline, AGENT_WORKERS=2 at a time (the first time npm installs them: 640 MB)
 	@.ci/setup --agents
 	@$(PY) -m pytest tests/agents tests/contract/test_driver_sessions.py -m agents -n $(AGENT_WORKERS) $(PYTEST_ARGS)
+
+vscode: ## the VS Code extension: types, lint, unit tests, and its .vsix
+	@.ci/setup --vscode
+	@cd clients/vscode && npx tsc -p . && npx eslint . && npm test --silent
+	@$(MAKE) --no-print-directory vsix
+
+vsix: ## make clients/vscode/out/operator.vsix, with the wheel in it
+	@.ci/setup --vscode
+	@rm -rf clients/vscode/out/*.whl clients/vscode/out/*.vsix
+	@$(PY) -m hatchling build -t wheel -d clients/vscode/out >/dev/null
+	@cd clients/vscode && npm run build --silent && \
+		npx vsce package --no-dependencies --allow-missing-repository --out out/operator.vsix
+
+workbench: ## the VS Code extension in a real VS Code, in a browser (the first time npm installs them: 960 MB)
+	@.ci/setup --workbench
+	@$(MAKE) --no-print-directory vsix
+	@cd clients/vscode && npm run workbench --silent
 
 bench: setup ## measure the numbers Operator has to hold
 	@$(PY) -m pytest tests/bench -m bench -s $(PYTEST_ARGS)

@@ -130,7 +130,8 @@ async def _read(receive: Receive) -> list[Message]:
     """What there is of a request until its end, its client's end, or the end of our patience."""
     read: list[Message] = []
     with trio.move_on_after(PLAIN_WAIT):
-        while not read or read[-1].get("more_body", False):
+        read.append(await receive())
+        while read[-1].get("more_body", False):
             read.append(await receive())
     return read
 
