@@ -36,7 +36,7 @@ fix: setup ## format, and repair what ruff can repair
 lint: setup ## ruff and flake8-async
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/flake8-async $(ASYNC_RULES) $$(find supervisor clients -name '*.py')
+	@$(BIN)/flake8-async $(ASYNC_RULES) $$(find supervisor clients -name node_modules -prune -o -name '*.py' -print)
 
 types: setup ## mypy --strict, and of the portable parts for Windows and macOS too
 	@$(BIN)/mypy

@@ -135,7 +135,7 @@ async def _decided(house: House, ref: str, number: int | None, verdict: Verdict)
     review_id = None if number is None else ReviewId(number)
     review = await house.review.decide(await _meant(house, ref, review_id), review_id, verdict)
     delivery = _delivery(house, review)
-    with trio.move_on_after(DELIVERY_WAIT):
+    with trio.move_on_after(DELIVERY_WAIT):  # noqa: ASYNC912  (each round sleeps)
         while not _acts(review, delivery):
             await trio.sleep(_LOOK)
             if not review.told:

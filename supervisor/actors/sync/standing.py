@@ -76,21 +76,28 @@ class Standing:
             raise BoardRateLimited(
                 f"{self.name} wants no request for {self.wait:.0f} s", self.wait, hint="it is asked again then"
             )
+        failure: Exception | None = None
         try:
             with trio.move_on_after(within):
                 return await act()
         except Exception as raised:
-            error = _single(raised)
-            if isinstance(error, BoardRateLimited):
-                await self._limited(error.retry_after)
-            if isinstance(error, OperatorError):
-                raise error from None
-            log.error("board provider failed", collection=self.name, exc_info=raised)
-            raise BoardPayload(
-                f"{self.name} could not be understood: {type(error).__name__}",
-                hint="the daemon's log says where; it is tried again",
-            ) from raised
+            failure = raised
+        if failure is not None:
+            raise await self._understood(failure) from failure
         raise BoardTransport(f"{self.name} did not answer within {within:g} s", hint="it is tried again")
+
+    async def _understood(self, raised: Exception) -> OperatorError:
+        """What a provider's failure means; that its board wants to be left alone is remembered."""
+        error = _single(raised)
+        if isinstance(error, BoardRateLimited):
+            await self._limited(error.retry_after)
+        if isinstance(error, OperatorError):
+            return error
+        log.error("board provider failed", collection=self.name, exc_info=raised)
+        return BoardPayload(
+            f"{self.name} could not be understood: {type(error).__name__}",
+            hint="the daemon's log says where; it is tried again",
+        )
 
     async def _limited(self, seconds: float) -> None:
         """Stored, so that a restart asks no earlier."""
