@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 REHEARSAL = ROOT / "clients" / "cli" / "demo" / "rehearsal"
 READY = 20.0
 GOING = 3.0
-"""Seconds that a tmux server has to end by itself."""
+"""Seconds that a tmux server has to end by itself, and a killed process to be gone."""
+ROUNDS = 20
+"""How often it is looked for agents that are still there."""
 MARK = f"op-{os.getpid()}-"
 """Begins the name of every place that this run of the tests makes: what is left of any of them is found by it."""
 Event = dict[str, Any]
@@ -331,10 +333,18 @@ def _end_server(socket: Path) -> None:
 
 
 def _end(pid: int) -> None:
+    """kill -9, and wait until it is gone."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
     try:
         os.kill(pid, signal.SIGKILL)
+        select.select([handle], [], [], GOING)
     except ProcessLookupError:
         pass
+    finally:
+        os.close(handle)
 
 
 async def _events(socket: trio_websocket.WebSocketConnection) -> AsyncIterator[Event]:

@@ -111,6 +111,7 @@ def _ways(deeds: tuple[_Deed, ...]) -> Iterator[str]:
         elif deed.argument in COMMANDS:
             for part in (deed.said, *_PARTS.split(deed.said)):
                 plain = " ".join(part.split())
+                yield part.lstrip()  # a blank at its end may be all that a pattern's last `*` stands for
                 yield plain
                 yield _BEFORE.sub("", plain, count=1) if _BEFORE.match(plain) else plain
 

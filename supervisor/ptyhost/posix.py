@@ -99,8 +99,9 @@ def _become(slave: int, argv: Sequence[str], cwd: str, env: Mapping[str, str]) -
     code = _NOT_RUN
     try:
         os.login_tty(slave)
-        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)  # Python and the host ignore some, and that is inherited
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            # Python and the host ignore some, and so may whatever started them: that is inherited.
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.chdir(cwd)
         code = _NOT_FOUND
