@@ -276,6 +276,7 @@ async def test_a_dialog_that_opened_meanwhile_is_seen(made: Rig) -> None:
     working = await made.back(working)
     asking = await working.until(Met(Asking, 0))
     assert asking.state.proof.source is (Source.STATUS if made.driver.rules.status_file else Source.HOOK)
+    await working.until_dialog()
     await working.press("1")
     await working.until(Met(Idle, 1))
     assert (made.work / "made").exists()

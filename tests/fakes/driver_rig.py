@@ -127,6 +127,12 @@ class Working:
         await self.press(*(" ".join(text).replace("   ", " Space ").split()))
         await self.until_composer(text)
 
+    async def until_dialog(self) -> None:
+        """Wait until a dialog stands where the composer was: what tells of it may come before it."""
+        with trio.fail_after(WITHIN):
+            while self._driver.composer(await self.session.screen(styled=True)) is not None:  # noqa: ASYNC110
+                await trio.sleep(0.02)  # what tells that the screen has changed is the actor's
+
     async def until_composer(self, text: str) -> None:
         """Wait until the composer holds just this."""
         shown: str | None = None
