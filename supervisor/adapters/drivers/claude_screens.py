@@ -1,7 +1,8 @@
 """Screens of Claude Code 2.1, where neither hook nor title nor file tells what is on them."""
 
-import re
 from typing import Final
+
+from supervisor.adapters.drivers.styled import DIM, INVERSE, read
 
 DIALOGS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("Yes, I trust this folder",), "Claude Code asks whether this folder is to be trusted."),
@@ -22,11 +23,6 @@ _SHELL: Final = "!"
 _INDENT: Final = "  "
 FOOTER: Final = 6
 """Lines below a composer, at most: hints, and a status line of the user's own."""
-_SGR: Final = re.compile("\x1b\\[([0-9;:]*)m")
-_COLOUR: Final = re.compile(r"[345]8[;:](?:5[;:]\d+|2(?:[;:]\d*){3})")
-_PLAIN: Final = "p"
-_DIM: Final = "d"
-_INVERSE: Final = "i"
 
 
 def dialog(screen: str) -> str | None:
@@ -40,7 +36,7 @@ def composer(screen: str) -> str | None:
     A composer for shell commands is never empty: its mark is text. A suggestion of Claude Code's own is none: it is
     dim, but for the cursor on its first character.
     """
-    text, looks = _read(screen)
+    text, looks = read(screen)
     lines = text.split("\n")
     rules = [number for number, line in enumerate(lines) if line.startswith(_RULE)]
     begin = _top(lines, rules)
@@ -49,8 +45,8 @@ def composer(screen: str) -> str | None:
     start = sum(len(line) + 1 for line in lines[:begin])
     end = start + len("\n".join(lines[begin : rules[-1]]))
     shown = list(zip(text[start:end], looks[start:end], strict=True))
-    typed = "".join(character for character, look in shown if look != _DIM).removeprefix(_MARK).strip()
-    suggested = len(typed) == 1 and (typed, _INVERSE) in shown and any(look == _DIM for _, look in shown)
+    typed = "".join(character for character, look in shown if look != DIM).removeprefix(_MARK).strip()
+    suggested = len(typed) == 1 and (typed, INVERSE) in shown and any(look == DIM for _, look in shown)
     return "" if suggested else typed
 
 
@@ -61,23 +57,3 @@ def _top(lines: list[str], rules: list[int]) -> int | None:
         return begin if begin < rules[-1] and lines[begin].startswith((_MARK, _SHELL)) else None
     above = lines[: rules[0]] if rules and len(lines) - rules[0] <= FOOTER else []
     return 0 if any(above) and all(line.startswith(_INDENT) for line in above if line) else None
-
-
-def _read(screen: str) -> tuple[str, str]:
-    """A styled screen's text, and how each character of that looks."""
-    text, looks = list[str](), list[str]()
-    dim = inverse = False
-    for number, piece in enumerate(_SGR.split(screen)):
-        if number % 2 == 0:
-            text.append(piece)
-            looks.append((_DIM if dim else _INVERSE if inverse else _PLAIN) * len(piece))
-            continue
-        for code in _COLOUR.sub("39", piece).split(";"):
-            match code:
-                case "0" | "":
-                    dim = inverse = False
-                case "2" | "22":
-                    dim = code == "2"
-                case "7" | "27":
-                    inverse = code == "7"
-    return "".join(text), "".join(looks)

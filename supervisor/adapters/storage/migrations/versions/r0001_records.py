@@ -9,17 +9,7 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table("meta", Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
-    op.create_table(
-        "entries",
-        Column("seq", Integer, primary_key=True, autoincrement=False),
-        Column("at", Text, nullable=False),
-        Column("kind", Text, nullable=False),
-        Column("ticket", Text),
-        Column("agent", Text),
-        Column("data", Text, nullable=False),
-    )
-    op.create_index("entries_by_ticket", "entries", ["ticket"])
-    op.create_index("entries_by_agent", "entries", ["agent"])
+    _entries()
     op.create_table(
         "tickets",
         Column("id", Text, primary_key=True),
@@ -85,3 +75,17 @@ def _reviews() -> None:
     op.create_index("reviews_by_ticket", "reviews", ["ticket_id"])
     op.create_index("reviews_by_agent", "reviews", ["agent_id"])
     op.create_index("reviews_by_status", "reviews", ["status", "told"])
+
+
+def _entries() -> None:
+    op.create_table(
+        "entries",
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("at", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("ticket", Text),
+        Column("agent", Text),
+        Column("data", Text, nullable=False),
+    )
+    op.create_index("entries_by_ticket", "entries", ["ticket"])
+    op.create_index("entries_by_agent", "entries", ["agent"])
