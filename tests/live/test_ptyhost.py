@@ -260,8 +260,10 @@ async def test_the_program_ignores_and_blocks_no_signal() -> None:
     script = "sed -n 's/^Sig\\(Ign\\|Blk\\):\t/\\1=/p' /proc/self/status; echo said; exec cat"
     async with hosted("sh", "-c", script) as made, made.peer("view") as one:
         shown = await one.until_shown(b"said")
-        assert b"Blk=0000000000000000" in shown
-        assert b"Ign=0000000000000000" in shown
+        # 32 and 33 are glibc's own: its posix_spawn, which make uses, has them ignored, and nobody can change that.
+        own = 1 << 31 | 1 << 32
+        for what in (b"Blk=", b"Ign="):
+            assert int(shown.split(what)[1].split()[0], 16) & ~own == 0
 
 
 # --- what it costs ----------------------------------------------------------------------------------
