@@ -112,6 +112,21 @@ def test_of_two_saves_around_the_swap_the_later_stands_and_the_other_is_kept(
     assert everything(root) == ["queue/recovered.md", "queue/x.md"]
 
 
+async def test_a_version_that_was_kept_beside_its_ticket_file_is_never_taken_for_the_ticket(root: Path) -> None:
+    for name, body in (("recovered.md", b"first"), ("recovered-2.md", b"older"), ("x.md", b"second")):
+        (root / "in-progress" / name).write_bytes(b"---\nid: A-1\n---\n" + body)
+    pull = await LocalBoard("mine", root).pull(None, full=False)
+    assert [ticket.body for ticket in pull.tickets] == ["second"]
+    assert sorted(problem.where for problem in pull.problems) == [
+        "in-progress/recovered-2.md",
+        "in-progress/recovered.md",
+    ]
+    assert await write(root, WriteKind.DONE) == Written()
+    assert everything(root) == ["completed/x.md", "in-progress/recovered-2.md", "in-progress/recovered.md"]
+    pull = await LocalBoard("mine", root).pull(None, full=False)
+    assert [ticket.body for ticket in pull.tickets] == ["second"]
+
+
 def test_a_file_that_is_removed_within_the_swap_stays_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, place = root / "queue" / "x.md", Place("queue", "x.md")
     path.write_bytes(OLD)
@@ -169,6 +184,7 @@ async def test_no_byte_of_a_person_is_lost_while_the_board_is_written(
     def edit() -> None:
         for number in range(2000):
             body = f"version {number}\n".encode() * random.randint(1, 2000)
+            saved.append(body)
             save(path, b"---\nid: A-1\n---\n" + body)
             deadline = time.monotonic() + 2
             while not path.read_bytes().endswith(b"---\n" + body):
@@ -177,7 +193,6 @@ async def test_no_byte_of_a_person_is_lost_while_the_board_is_written(
                     break
             if enough.wait(random.random() * 0.03) and number >= 100:
                 break
-        saved.append(body)
         ends.set()
 
     person = threading.Thread(target=edit)
@@ -199,8 +214,11 @@ async def test_no_byte_of_a_person_is_lost_while_the_board_is_written(
         person.join()
     assert lost == []
     assert await write(root, WriteKind.DONE) == Written()
-    assert everything(root) == ["completed/x.md"]
-    assert (root / "completed" / "x.md").read_bytes().endswith(b"---\n" + saved[0])
+    # Of two saves around one swap the first is kept beside the second.
+    kept = [each for each in everything(root) if "/recovered" in each]
+    assert [each for each in everything(root) if each not in kept] == ["completed/x.md"]
+    assert (root / "completed" / "x.md").read_bytes().endswith(b"---\n" + saved[-1])
+    assert all((root / each).read_bytes().partition(b"\n---\n")[2] in saved for each in kept)
     assert enough.is_set()
 
 

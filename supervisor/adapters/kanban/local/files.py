@@ -25,7 +25,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from supervisor.adapters.kanban.local.names import alternatives
+from supervisor.adapters.kanban.local.names import RECOVERED, alternatives
 from supervisor.adapters.kanban.local.rules import COLUMNS, Place
 
 _PART, _SWAP = ".operator-part-", ".operator-swap-"
@@ -172,7 +172,7 @@ def sweep(columns: Columns, column: str, name: str) -> None:
         if digest_of(data)[:16] in name.split("-"):
             os.unlink(name, dir_fd=fd)
         else:
-            _rename_new(fd, name, fd, "recovered.md")
+            _rename_new(fd, name, fd, RECOVERED)
 
 
 def is_ours(name: str) -> bool:
@@ -234,7 +234,7 @@ def _put_back(folder: int, swap: str, name: str, ours: str) -> None:
             if _inode(folder, swap) == put:
                 break
             put = newer
-        _rename_new(folder, swap, folder, "recovered.md")
+        _rename_new(folder, swap, folder, RECOVERED)
     except FileNotFoundError:
         _rename_new(folder, swap, folder, name)  # deleted meanwhile: nothing stands there to be taken out
 

@@ -8,6 +8,9 @@ from supervisor.domain.ids import TicketId
 
 NAME_BYTES = 255
 """The longest file name there is on the file systems we meet."""
+RECOVERED = "recovered.md"
+"""What a version of a ticket file is called that was kept beside it, so that no save of a person's is lost."""
+_RECOVERED = re.compile(r"recovered(-\d+)?\.md")
 _SLUG_BYTES = 60
 _ALTERNATIVES = 1000
 _BROKEN = ("Cc", "Cs", "Zl", "Zp")
@@ -16,6 +19,11 @@ _BROKEN = ("Cc", "Cs", "Zl", "Zp")
 def is_ticket_file(name: str) -> bool:
     """Whether a file's name makes it a ticket: Markdown, and neither hidden nor an editor's own."""
     return name.lower().endswith(".md") and not name.startswith((".", "#"))
+
+
+def is_recovered(name: str) -> bool:
+    """Whether a file is a version that was kept beside its ticket file."""
+    return _RECOVERED.fullmatch(name) is not None
 
 
 def file_name(ticket_id: TicketId, title: str) -> str:

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from attrs import frozen
 
+from supervisor.adapters.kanban.local.names import is_recovered
 from supervisor.domain.ticket import BoardState, WriteKind
 
 QUEUE, IN_PROGRESS, COMPLETED = "queue", "in-progress", "completed"
@@ -20,8 +21,10 @@ class Place:
     name: str
 
     @property
-    def rank(self) -> tuple[int, str]:
-        return (COLUMNS.index(self.column), self.name)
+    def rank(self) -> tuple[bool, int, str]:
+        """Of files with the same id the first holds it. A version that was kept beside its ticket file has that
+        file's id, and comes last wherever either is: else the older text would be taken for the ticket."""
+        return (is_recovered(self.name), COLUMNS.index(self.column), self.name)
 
 
 @frozen
