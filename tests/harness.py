@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -197,14 +198,17 @@ class Place:
 
     async def until(self, met: Callable[[Event], bool], *, within: float = 30.0, since: int = 0) -> Event:
         """Wait for an event, past or future."""
+        last: deque[Event] = deque(maxlen=40)
         try:
             with trio.fail_after(within):
                 async with self.events(since) as stream:
                     async for event in stream:
                         if met(event):
                             return event
+                        last.append(event)
         except trio.TooSlowError:
-            raise AssertionError(f"the event did not come within {within} s\n{self.log_tail()}") from None
+            came = "\n".join(f"{each['seq']} {each['kind']} {each['agent']} {each['data']}"[:200] for each in last)
+            raise AssertionError(f"the event did not come within {within} s\n{came}\n{self.log_tail()}") from None
         raise AssertionError("the stream ended")
 
     async def until_over(self, *tickets: str, within: float = 60.0) -> dict[str, str]:

@@ -166,6 +166,6 @@ async def test_what_was_approved_stays_approved_when_a_person_stops_the_agent(pl
     await place.until(lambda event: event["kind"] == "agent.retired" and event["agent"] == "PLAN-1~2")
     assert (await place.post("/tickets/PLAN-1/retry")).status_code == 200
     await place.until(lambda event: event["kind"] == "step.started" and event["agent"] == "PLAN-1~3")
-    assert await place.steps("PLAN-1") == [("plan", 1), ("build", 1), ("build", 2)]
-    assert (await started(place, "PLAN-1"))[-1]["data"]["why"] == "its last agent was taken off it"
+    assert (await place.steps("PLAN-1"))[:3] == [("plan", 1), ("build", 1), ("build", 2)]
+    assert (await started(place, "PLAN-1"))[2]["data"]["why"] == "its last agent was taken off it"
     assert await place.until_over("PLAN-1") in ({"PLAN-1": "done"}, {"PLAN-1": "cancelled"})

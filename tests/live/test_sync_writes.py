@@ -75,3 +75,22 @@ async def test_a_write_whose_answer_was_lost_is_neither_made_again_nor_taken_for
     ticket = await place.get(f"/tickets/{key}")
     assert (ticket["status"], ticket["conflict"]) == ("running", None)
     assert linear.server.requests["UpdateIssue"] == 1
+
+
+async def test_a_retry_is_not_undone_by_the_end_that_the_board_still_shows(place: Place, linear: LinearSite) -> None:
+    """The board is asked once more before a launch; what it says of a state that we are about to undo is our own."""
+    join(place, linear)
+    issue = linear.add("A task", "rehearse: attempt 1: wait never\n" + TASK)
+    key = linear.key(issue)
+    await place.start()
+    await place.until(lambda event: event["kind"] == "delivery.delivered")
+    assert (await place.post(f"/tickets/{key}/cancel")).status_code == 200
+    await until(lambda: linear.state(issue) == "Canceled", "the end of it")
+    await place.until(lambda event: event["kind"] == "board.written" and event["data"]["write"] == "cancelled")
+    linear.server.trouble("cut_before", 1000, on="UpdateIssue")
+    assert (await place.post(f"/tickets/{key}/retry")).status_code == 200
+    await place.until(lambda event: event["kind"] == "agent.starting" and event["agent"] == f"{key}~2")
+    assert linear.state(issue) == "Canceled"
+    linear.calm()
+    assert (await place.until(lambda event: event["kind"] == "ticket.done"))["ticket"] == key
+    await until(lambda: linear.state(issue) == "Done", "done")

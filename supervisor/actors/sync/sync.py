@@ -111,12 +111,13 @@ class Sync:
         return stored.text if stored is not None else ""
 
     async def reread(self, collection: str, external_id: str) -> bool:
-        """Whether the ticket is still open at its board."""
+        """Whether the ticket is still open at its board, or is there as we closed it and still have to undo."""
         board = self._boards.get(collection)
         if board is None or is_elsewhere(external_id):
             return True
+        reopening = await board.writing.reopening()  # before it is read: what is written meanwhile is then seen
         record = await board.rereads.one(external_id)
-        return record is not None and record.state not in CLOSED
+        return record is not None and (record.state not in CLOSED or external_id in reopening)
 
     async def alive(self) -> None:
         """Return once the actor has come round its loop: never, if it is stuck. What a board keeps waiting has

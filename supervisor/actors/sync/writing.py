@@ -81,6 +81,10 @@ class Writing:
         """`in_flight` as the store knows it, with what the queue intended only just now."""
         return _moved(await self._open())
 
+    async def reopening(self) -> frozenset[str]:
+        """The records that a write of ours is about to open again: until then they stand as we closed them."""
+        return frozenset(each.external_id for each in await self._open() if each.kind is WriteKind.REQUEUED)
+
     async def _open(self) -> list[BoardWrite]:
         stored = await self._standing.store.load(BoardWrite, collection=self._standing.name, done=False)
         return sorted(stored, key=lambda each: (each.number, each.id))
