@@ -92,6 +92,8 @@ class Asking:
     question: str
     shown: bool = True
     """Its terminal shows it. Else only a hook asks, and the title says busy until that is answered."""
+    follows: bool = False
+    """It came right after another one: what the title said before it is what it said of that one."""
 
 
 @frozen

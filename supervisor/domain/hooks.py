@@ -211,7 +211,8 @@ def _asked(activity: Activity, asking: Asking) -> Activity:
     """Another question is another state, though it has the same name."""
     if isinstance(activity.state, Asking) and activity.state.question == asking.question:
         return activity
-    return evolve(without_tasks(activity), state=asking, stalled=None)
+    follows = isinstance(activity.state, Asking)
+    return evolve(without_tasks(activity), state=evolve(asking, follows=follows), stalled=None)
 
 
 def hook_answered(activity: Activity, question: str, at: datetime) -> Activity:

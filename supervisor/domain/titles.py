@@ -4,7 +4,7 @@ A title is weaker than a hook: where hooks speak, it is believed once it has con
 nothing else speaks, it is believed at once.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from attrs import evolve
@@ -85,9 +85,10 @@ def _changed(activity: Activity, meaning: Meaning, proof: Proof) -> Activity:
     state, end, since = activity.state, activity.ending, activity.title_since
     meanwhile = since is not None and since > state.proof.since
     if meaning is Meaning.BUSY:
-        open_dialog = isinstance(state, Asking) and state.shown
-        if open_dialog and since is not None and since > state.proof.since - STATUS_LAG:
-            return at_work(activity, proof)  # the dialog came, and has gone
+        if isinstance(state, Asking) and state.shown and since is not None:
+            early = timedelta() if state.follows else STATUS_LAG
+            if since > state.proof.since - early:
+                return at_work(activity, proof)  # the dialog came, and has gone
         again = fresh(activity) if activity.background else activity
         unheard = isinstance(state, Running) and meanwhile and not activity.background
         return evolve(again, turns_ended=again.turns_ended + 1, turn=None, heard=False) if unheard else again

@@ -101,6 +101,16 @@ def test_a_dialog_is_told_once_and_answered_by_what_the_title_shows() -> None:
     assert another.state != AT_DIALOG.state
 
 
+def test_titles_that_come_after_the_hook_of_the_next_dialog_do_not_close_it() -> None:
+    """Titles take longer than hooks: what the terminal showed between two dialogs is heard when the second is open."""
+    late = run(AT_DIALOG, [hook(20.4, Asked("And this?", turn="one")), title(20.42, Meaning.BUSY)])
+    assert late.state == Asking(late.state.proof, "And this?", follows=True)
+    open_yet = run(late, [title(20.45, Meaning.IDLE)])
+    assert open_yet.state == late.state
+    assert is_(run(open_yet, [title(20.6, Meaning.BUSY)]), Running)
+    assert is_(run(late, [Settled(after(22))]), Running)  # it was answered at once, and no title told of it
+
+
 def test_a_tool_beside_an_open_dialog_does_not_close_it() -> None:
     """Sub-agents use tools while another one asks."""
     beside = [hook(21, ToolUsed("Read", "one")), look(22, Meaning.ASKING)]
